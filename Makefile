@@ -1,0 +1,42 @@
+# make run   a first campaign, from a bare clone      make test   everything this machine allows
+# make check the linters and type checks              make clean  forget the environment
+.PHONY: setup run test fast check bench clean
+PYTHON ?= python3
+ARCHIVE ?= $(or $(METASEARCH_ARCHIVE),.metasearch/archive.db)
+BIN := .venv/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+run: setup
+	@echo "== examples/circle_packing: pack 26 circles, with the offline model =="
+	@mkdir -p $(dir $(ARCHIVE))
+	$(BIN)/metasearch run examples/circle_packing --archive $(ARCHIVE)
+	$(BIN)/metasearch best circle_packing --archive $(ARCHIVE)
+
+test: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+fast: setup
+	$(BIN)/pytest -m "not slow"
+
+check: setup
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+setup: .venv/.ready
+	@command -v bwrap >/dev/null || { echo "== installing bubblewrap (the sandbox) =="; \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq bubblewrap >/dev/null; } || \
+	  { echo "bubblewrap is missing and could not be installed; run: apt-get install bubblewrap"; exit 3; }
+
+.venv/.ready: pyproject.toml
+	@echo "== setting up .venv (about a minute, once) =="
+	@$(PYTHON) -m venv .venv 2>/dev/null || { \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv >/dev/null; \
+	  rm -rf .venv; $(PYTHON) -m venv .venv; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .metasearch build dist *.egg-info

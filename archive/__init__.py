@@ -1,0 +1,28 @@
+"""The archive: every fact of every campaign, in one SQLite file, only ever added to.
+
+The only room with SQL. Rows stay inside; what comes out are frozen types.
+"""
+
+from metasearch.archive.archive import Archive, CampaignArchive, default_path
+from metasearch.archive.facts import (
+    CampaignSummary,
+    CurvePoint,
+    Evaluation,
+    Event,
+    Held,
+    State,
+    StepRecord,
+)
+
+__all__ = [
+    "Archive",
+    "CampaignArchive",
+    "CampaignSummary",
+    "CurvePoint",
+    "Evaluation",
+    "Event",
+    "Held",
+    "State",
+    "StepRecord",
+    "default_path",
+]

@@ -1,0 +1,321 @@
+"""The archive file: opening it, and the campaigns in it."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import secrets
+import sqlite3
+import string
+import time
+from pathlib import Path
+from typing import Self
+
+import platformdirs
+from pydantic import ValidationError
+
+from metasearch.archive import schema
+from metasearch.archive.core import Identity, evaluated, objective_of, stored_text
+from metasearch.archive.database import BUSY_SECONDS, Database
+from metasearch.archive.facts import CampaignSummary, State
+from metasearch.archive.journal import Journal
+from metasearch.archive.lease import Lease, holder
+from metasearch.archive.mapping import as_usage
+from metasearch.archive.records import Records
+from metasearch.campaign import Campaign, CampaignFile
+from metasearch.candidate import Outcome
+from metasearch.errors import ArchiveError, CampaignChanged, UsageError
+
+
+class UnreadableRun(ArchiveError):
+    """What is stored of one run is not valid to this version; the other runs are."""
+
+
+_ALPHABET = string.ascii_lowercase + string.digits
+
+_CAMPAIGN = """
+SELECT c.*, s.folder, s.settings FROM campaign AS c JOIN settings AS s
+ON s.campaign = c.key AND s.seq = (SELECT max(seq) FROM settings WHERE campaign = c.key)
+"""
+_LIST = _CAMPAIGN + "WHERE ? IS NULL OR c.name = ? ORDER BY c.key DESC"
+_BY_ID = _CAMPAIGN + "WHERE c.id = ?"
+_LATEST = _CAMPAIGN + "WHERE c.name = ? ORDER BY c.key DESC LIMIT 1"
+_CREATION = "SELECT created FROM campaign WHERE key = ?"
+_NAMES = "SELECT name FROM campaign UNION SELECT id FROM campaign"
+_PROGRESS = "SELECT * FROM progress WHERE campaign = ?"
+_LEASE = "SELECT * FROM lease WHERE campaign = ?"
+_ADD = """
+INSERT INTO campaign (id, name, created, objective, direction, evaluator_digest, seed_digest)
+VALUES (:id, :name, :created, :objective, :direction, :evaluator_digest, :seed_digest)
+"""
+_ADD_SETTINGS = "INSERT INTO settings (campaign, seq, folder, settings) VALUES (?, ?, ?, ?)"
+_ADD_FILE = """
+INSERT INTO campaign_file (campaign, kind, position, path, blob) VALUES (?, ?, ?, ?, ?)
+"""
+_ADD_PROGRESS = """
+INSERT INTO progress VALUES (?, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0.0, 0.0, 0, 0,
+    NULL, 0.0, NULL, '')
+"""
+_CREATED = "INSERT INTO event (campaign, seq, at, kind, detail) VALUES (?, 1, ?, 'created', ?)"
+
+
+def default_path() -> Path:
+    """Where the archive is if nobody says otherwise: ``$METASEARCH_ARCHIVE``, or user data."""
+    named = os.environ.get("METASEARCH_ARCHIVE")
+    return Path(named) if named else platformdirs.user_data_path("metasearch") / "archive.db"
+
+
+class CampaignArchive(Lease, Journal, Records):
+    """One campaign in an open archive: its facts to read, and to add to.
+
+    Not to be shared between threads; every method is one short transaction.
+    """
+
+    def summary(self) -> CampaignSummary:
+        """The campaign at a glance."""
+        with self._database.reading() as connection:
+            progress = self._progress(connection)
+            lease = connection.execute(_LEASE, (self._campaign,)).fetchone()
+            created = connection.execute(_CREATION, (self._campaign,)).fetchone()[0]
+            best = self.best()
+        alive = holder(lease)
+        return CampaignSummary(
+            id=self.id,
+            name=self._identity.name,
+            created=created,
+            state=_state(progress, lease, alive=alive is not None),
+            reason=progress["reason"],
+            holder="" if alive is None else str(alive),
+            seconds=progress["seconds"],
+            evaluations=evaluated(progress),
+            outcomes={outcome.value: progress[outcome] for outcome in Outcome},
+            best=best[0] if best else None,
+            usage=as_usage(progress),
+            settings=self._identity.settings,
+            evaluator_digest=self.evaluator_digest,
+            seed_digest=self.seed_digest,
+        )
+
+    def update_settings(self, campaign: Campaign) -> None:
+        """Continue with other settings, such as a larger budget. The earlier ones stay on record.
+
+        Raises:
+            CampaignChanged: What best and curve go by would not be the same any more.
+            CampaignBusy: Another engine runs it.
+        """
+        first = campaign.objectives[0]
+        if first != self._identity.objective:
+            raise CampaignChanged(
+                f"The first objective of {self.id} is {self._identity.objective.name!r}, not "
+                f"{first.name!r} as now. Undo the change, or start another run with --fresh."
+            )
+        folder, settings = _settings_of(campaign)
+        if folder == self._identity.folder and campaign.settings == self._identity.settings:
+            return
+        with self._writing() as connection:
+            self._refuse_if_held_elsewhere(connection)
+            seq = self._advance(connection, facts=1).seq
+            connection.execute(_ADD_SETTINGS, (self._campaign, seq, folder, settings))
+            self._event(connection, seq, "changed")
+        self._identity = self._identity._replace(folder=folder, settings=campaign.settings)
+
+
+def _settings_of(campaign: Campaign) -> tuple[str, str]:
+    return stored_text(str(campaign.folder), 4096), campaign.settings.model_dump_json()
+
+
+def _state(progress: sqlite3.Row, lease: sqlite3.Row | None, *, alive: bool) -> State:
+    if alive:
+        return "running"
+    if progress["ended"] == "finished":
+        return "finished"
+    return "interrupted" if lease is not None and not lease["released"] else "paused"
+
+
+class Archive:
+    """An open archive file. Not to be shared between threads.
+
+    Use :meth:`open`; an archive is a context manager that closes itself.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        create: bool = False,
+        read_only: bool = False,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> Self:
+        """Open an archive.
+
+        Args:
+            path: The file.
+            create: Make it, and its folder, if it is not there.
+            read_only: Refuse every write; see what a running engine adds all the same.
+            busy_seconds: How long a write waits for other processes.
+
+        Raises:
+            ArchiveError: With the cause and the remedy.
+        """
+        path = Path(path)
+        new = schema.is_new(path)
+        if new and (read_only or not create):
+            raise ArchiveError(
+                f"There is no archive at {path}. 'metasearch run' makes one; "
+                "name another with --archive FILE."
+            )
+        if new:
+            _make_folder(path)
+        database = Database(path, read_only=read_only, create=new, busy_seconds=busy_seconds)
+        try:
+            if new:
+                schema.create(database)
+            schema.check(database)
+            if not read_only:
+                schema.prepare_for_writing(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    @staticmethod
+    def upgrade(path: Path | str) -> tuple[str, str]:
+        """Bring an archive of an older schema up to date; its version before and after."""
+        return schema.upgrade(Path(path))
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._database.path
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def campaigns(self, name: str | None = None) -> list[CampaignSummary]:
+        """All campaigns, or all runs of one name, newest first; but for :meth:`unreadable` ones."""
+        with self._database.reading() as connection:
+            found = []
+            for row in connection.execute(_LIST, (name, name)).fetchall():
+                with contextlib.suppress(UnreadableRun):
+                    found.append(self._open(row).summary())
+            return found
+
+    def unreadable(self) -> list[str]:
+        """Ids of the runs that cannot be opened, newest first: their settings are not valid."""
+        with self._database.reading() as connection:
+            found = []
+            for row in connection.execute(_LIST, (None, None)).fetchall():
+                try:
+                    self._open(row)
+                except UnreadableRun:
+                    found.append(row["id"])
+            return found
+
+    def find(self, ref: str) -> CampaignSummary:
+        """A campaign by its id, or the latest run of a name.
+
+        Raises:
+            UsageError: There is none. Names the nearest ones.
+        """
+        return self.campaign(ref).summary()
+
+    def campaign(self, ref: str) -> CampaignArchive:
+        """A campaign by its id, or the latest run of a name, to read and write.
+
+        Raises:
+            UsageError: There is none. Names the nearest ones.
+            ArchiveError: What is stored of it cannot be read.
+        """
+        with self._database.reading() as connection:
+            row = connection.execute(_BY_ID, (ref,)).fetchone()
+            row = row or connection.execute(_LATEST, (ref,)).fetchone()
+            if row is not None:
+                return self._open(row)
+            names = [name for (name,) in connection.execute(_NAMES)]
+        close = difflib.get_close_matches(ref, names, n=3, cutoff=0.4)
+        if not names:
+            hint = "It has none yet: start one with 'metasearch run'."
+        elif close:
+            hint = f"Did you mean {' or '.join(map(repr, close))}?"
+        else:
+            hint = "'metasearch list' shows those that it has."
+        raise UsageError(f"The archive {self.path} has no campaign {ref!r}. {hint}")
+
+    def has(self, name: str) -> bool:
+        """Whether there is a run of this name, readable or not."""
+        with self._database.reading() as connection:
+            return connection.execute(_LATEST, (name,)).fetchone() is not None
+
+    def create(self, campaign: Campaign) -> CampaignArchive:
+        """Add a new run of a campaign."""
+        objective = campaign.objectives[0]
+        now = time.time()
+        row = {
+            "id": f"{campaign.name}-{''.join(secrets.choice(_ALPHABET) for _ in range(6))}",
+            "name": campaign.name,
+            "created": now,
+            "objective": objective.name,
+            "direction": objective.direction.value,
+            "evaluator_digest": campaign.evaluator_digest,
+            "seed_digest": campaign.seed_program.digest,
+        }
+        files = {"seed": campaign.seed_program.files, "evaluator": campaign.evaluator_files}
+        with self._database.writing() as connection:
+            key = connection.execute(_ADD, row).lastrowid
+            for kind, texts in files.items():
+                for position, (path, text) in enumerate(texts.items()):
+                    blob = self._database.blobs.add_text(text)
+                    connection.execute(_ADD_FILE, (key, kind, position, path, blob))
+            connection.execute(_ADD_PROGRESS, (key,))
+            connection.execute(_ADD_SETTINGS, (key, 1, *_settings_of(campaign)))
+            connection.execute(_CREATED, (key, now, campaign.name))
+        return self.campaign(str(row["id"]))
+
+    def _open(self, row: sqlite3.Row) -> CampaignArchive:
+        try:
+            identity = Identity(
+                key=row["key"],
+                id=row["id"],
+                name=row["name"],
+                folder=row["folder"],
+                settings=CampaignFile.model_validate_json(row["settings"]),
+                objective=objective_of(row["objective"], row["direction"]),
+                evaluator_digest=row["evaluator_digest"],
+                seed_digest=row["seed_digest"],
+            )
+        except ValueError as error:
+            raise UnreadableRun(
+                f"The run {row['id']} in the archive {self.path} cannot be read: its stored "
+                f"settings are not valid ({_first_fault(error)}). The version of metasearch that "
+                "stored it may read it; the archive's other runs are not affected."
+            ) from error
+        return CampaignArchive(self._database, identity)
+
+
+def _first_fault(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArchiveError(
+            f"The folder {path.parent} of the archive cannot be made: {error.strerror}. "
+            "Use another file (--archive FILE)."
+        ) from None

@@ -1,0 +1,109 @@
+"""What the archive tells besides candidates and exchanges: frozen readings of its rows."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from metasearch.campaign import ROLES, CampaignFile
+from metasearch.candidate import Candidate, Frozen, Outcome, Split, StageResult, Usage
+
+State = Literal["running", "paused", "finished", "interrupted"]
+"""Of a campaign: held by a live engine, left in order, ended for a reason, or its engine died."""
+
+
+class StepRecord(NamedTuple):
+    """An engine step, as it was opened."""
+
+    number: int
+    """Counts up within the campaign; step 0 is the seed program's."""
+    seq: int
+    """Of its opening: the facts before it are what the step may choose by."""
+
+
+class Event(Frozen):
+    """That something happened in a campaign."""
+
+    seq: int
+    """Position in the campaign's order of facts."""
+    at: float
+    """Unix time in seconds."""
+    kind: str
+    """``created``, ``started``, ``stopped``, ``opened``, ``asked``, ``answered``, ``failed``,
+    ``lost``, ``queued``, ``settled``, ``tested``, ``ended`` (a step), ``finished``, ``paused``,
+    ``reopened`` or ``changed`` (the settings)."""
+    step: int | None = None
+    candidate: int | None = None
+    detail: str = ""
+    """The outcome, operator, model, reason or host that goes with the kind."""
+
+
+class Held(NamedTuple):
+    """Reservations of lost model calls: perhaps billed, so they count against the budget."""
+
+    usd: float | None
+    """``None`` if one of them has no known price."""
+    tokens: int
+
+
+class CurvePoint(NamedTuple):
+    """A moment at which the best got better."""
+
+    evaluation: int
+    """How many evaluations it had taken, this one included."""
+    candidate: int
+    seconds: float
+    """Engine time until then."""
+    usd: float | None
+    score: float
+    """The first objective."""
+
+
+class Evaluation(Frozen):
+    """One measurement of a candidate."""
+
+    seq: int
+    split: Split
+    outcome: Outcome
+    stages: tuple[StageResult, ...]
+    private: tuple[str, ...]
+    """Names of the metrics in it that no prompt may show."""
+    feedback: str
+    error: str
+    seconds: float
+
+
+class CampaignSummary(Frozen):
+    """One run of a campaign at a glance."""
+
+    id: str
+    """The name and six random characters; unique in the archive."""
+    name: str
+    created: float
+    """Unix time in seconds."""
+    state: State
+    reason: str
+    """Why it finished or paused, as the engine put it; else empty."""
+    holder: str
+    """Host and process of the engine, while running."""
+    seconds: float
+    """Time that engines have held it."""
+    evaluations: int
+    outcomes: dict[str, int]
+    """Settled candidates by outcome; every outcome has its place."""
+    best: Candidate | None
+    """By the first objective."""
+    usage: Usage
+    settings: CampaignFile
+    evaluator_digest: str
+    seed_digest: str
+
+    @property
+    def strategy(self) -> str:
+        """The strategy's name."""
+        return self.settings.strategy.name
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models in use, the proposing one first."""
+        models = self.settings.models
+        return tuple(dict.fromkeys(models.model_for(role) for role in ROLES))  # type: ignore[arg-type]

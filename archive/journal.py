@@ -1,0 +1,238 @@
+"""The journal of model calls: stored when asked, stored when answered, never bought twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from metasearch.archive.core import SHORT_TEXT, Core, stored_text
+from metasearch.archive.facts import Held
+from metasearch.archive.mapping import as_exchange, as_usage
+from metasearch.candidate import Exchange, ExchangeState, Message, Usage
+
+_FIND = """
+SELECT * FROM exchange WHERE campaign = ? AND step = ? AND call = ?
+ORDER BY generation DESC LIMIT 1
+"""
+_OF_STEP = """
+SELECT * FROM exchange WHERE campaign = ? AND step = ? ORDER BY call, generation
+"""
+_OF_CANDIDATE = """
+SELECT exchange.* FROM candidate JOIN exchange USING (campaign, step)
+WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asked < candidate.queued
+ORDER BY exchange.call, generation
+"""
+# INDEXED BY: without statistics SQLite prefers to read all exchanges of the campaign.
+_PENDING = """
+SELECT * FROM exchange INDEXED BY exchange_pending WHERE campaign = ? AND state = 'pending'
+"""
+_MESSAGES = """
+SELECT role, blob FROM message WHERE campaign = ? AND step = ? AND call = ? AND generation = ?
+ORDER BY position
+"""
+_BEGIN = """
+INSERT INTO exchange (campaign, step, call, generation, asked, seq, role, model, state, parameters,
+    reserved_usd, reserved_tokens, finish_reason, error, attempts,
+    input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, seconds)
+VALUES (:campaign, :step, :call, :generation, :seq, :seq, :role, :model, 'pending', :parameters,
+    :reserved_usd, :reserved_tokens, '', '', 0, 0, 0, 0, 0, 0, 0)
+"""
+_ADD_MESSAGE = """
+INSERT INTO message (campaign, step, call, generation, position, role, blob)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_END = """
+UPDATE exchange SET seq = :seq, state = :state, reply = :reply, finish_reason = :finish_reason,
+    error = :error, attempts = :attempts, input_tokens = :input_tokens,
+    output_tokens = :output_tokens, cached_tokens = :cached_tokens,
+    reasoning_tokens = :reasoning_tokens, usd = :usd, seconds = :seconds
+WHERE campaign = :campaign AND step = :step AND call = :call AND generation = :generation
+    AND state = 'pending'
+"""
+_LOSE = """
+UPDATE exchange SET seq = ?, state = 'lost'
+WHERE campaign = ? AND step = ? AND call = ? AND generation = ? AND state = 'pending'
+"""
+
+
+class Journal(Core):
+    """The model calls of one campaign."""
+
+    def begin_exchange(
+        self,
+        step: int,
+        call: int,
+        *,
+        role: str,
+        model: str,
+        messages: Sequence[Message],
+        parameters: Mapping[str, float | int | str | None] | None = None,
+        reserved_usd: float | None = 0.0,
+        reserved_tokens: int = 0,
+    ) -> None:
+        """Store a model call that is about to be sent.
+
+        A call that failed, was lost, or was answered when it asked something else, adds a
+        record; the earlier one stays.
+
+        Raises:
+            ValueError: It is pending, or answered with these messages: sending it would pay
+                twice.
+        """
+        with self._writing() as connection:
+            last = connection.execute(_FIND, (self._campaign, step, call)).fetchone()
+            if last is not None and (
+                last["state"] == "pending"
+                or (
+                    last["state"] == "answered"
+                    and self._exchange(connection, last).messages == tuple(messages)
+                )
+            ):
+                raise ValueError(f"call {call} of step {step} is {last['state']} already")
+            seq = self._advance(connection, facts=1).seq
+            row = {
+                "campaign": self._campaign,
+                "step": step,
+                "call": call,
+                "generation": 0 if last is None else last["generation"] + 1,
+                "seq": seq,
+                "role": stored_text(role, SHORT_TEXT),
+                "model": stored_text(model, SHORT_TEXT),
+                "parameters": json.dumps(dict(parameters or {})),
+                "reserved_usd": reserved_usd,
+                "reserved_tokens": reserved_tokens,
+            }
+            connection.execute(_BEGIN, row)
+            for position, message in enumerate(messages):
+                blob = self._blobs.add_text(message.content)
+                role_ = stored_text(message.role, SHORT_TEXT)
+                key = (self._campaign, step, call, row["generation"], position)
+                connection.execute(_ADD_MESSAGE, (*key, role_, blob))
+            self._event(connection, seq, "asked", step=step, detail=str(row["model"]))
+
+    def answer_exchange(
+        self,
+        step: int,
+        call: int,
+        *,
+        reply: str,
+        finish_reason: str = "",
+        usage: Usage,
+        attempts: int = 1,
+    ) -> None:
+        """Store the reply to a pending call, before anybody uses it."""
+        self._end_exchange(
+            step, call, ExchangeState.ANSWERED, usage, attempts, reply, finish_reason=finish_reason
+        )
+
+    def fail_exchange(
+        self, step: int, call: int, *, error: str, usage: Usage, attempts: int = 1
+    ) -> None:
+        """Store that a pending call failed for good, and what its attempts cost."""
+        self._end_exchange(step, call, ExchangeState.FAILED, usage, attempts, error=error)
+
+    def mark_lost(self) -> int:
+        """Give up the calls that a dead engine left pending; how many there were.
+
+        Their reservations stay held against the budget, since they may have been billed.
+        """
+        with self._writing() as connection:
+            pending = connection.execute(_PENDING, (self._campaign,)).fetchall()
+            for row in pending:
+                seq = self._advance(
+                    connection,
+                    facts=1,
+                    lost_usd=row["reserved_usd"] or 0.0,
+                    lost_unpriced=int(row["reserved_usd"] is None),
+                    lost_tokens=row["reserved_tokens"],
+                ).seq
+                key = (self._campaign, row["step"], row["call"], row["generation"])
+                connection.execute(_LOSE, (seq, *key))
+                self._event(connection, seq, "lost", step=row["step"], detail=row["model"])
+        return len(pending)
+
+    def exchange(self, step: int, call: int) -> Exchange | None:
+        """The latest word on one call of a step: ``None`` if it was never sent."""
+        with self._database.reading() as connection:
+            row = connection.execute(_FIND, (self._campaign, step, call)).fetchone()
+            return None if row is None else self._exchange(connection, row)
+
+    def exchanges(self, step: int) -> list[Exchange]:
+        """All calls of a step in their order, lost and failed ones included."""
+        return self._exchanges(_OF_STEP, step)
+
+    def exchanges_of(self, number: int) -> list[Exchange]:
+        """The calls that led to a candidate: those of its step before it was proposed."""
+        return self._exchanges(_OF_CANDIDATE, number)
+
+    def usage(self) -> Usage:
+        """What all calls together have cost, as far as they were answered or failed."""
+        with self._database.reading() as connection:
+            return as_usage(self._progress(connection))
+
+    def held(self) -> Held:
+        """The reservations of all lost calls together."""
+        with self._database.reading() as connection:
+            row = self._progress(connection)
+        return Held(None if row["lost_unpriced"] else row["lost_usd"], row["lost_tokens"])
+
+    def _exchanges(self, query: str, number: int) -> list[Exchange]:
+        with self._database.reading() as connection:
+            rows = connection.execute(query, (self._campaign, number)).fetchall()
+            return [self._exchange(connection, row) for row in rows]
+
+    def _exchange(self, connection: sqlite3.Connection, row: sqlite3.Row) -> Exchange:
+        key = (self._campaign, row["step"], row["call"], row["generation"])
+        messages = tuple(
+            Message(role=role, content=self._blobs.read_text(blob))
+            for role, blob in connection.execute(_MESSAGES, key).fetchall()
+        )
+        with self._database.checked():
+            return as_exchange(row, messages, self._blobs.read_text(row["reply"]))
+
+    def _end_exchange(
+        self,
+        step: int,
+        call: int,
+        state: ExchangeState,
+        usage: Usage,
+        attempts: int,
+        reply: str | None = None,
+        *,
+        finish_reason: str = "",
+        error: str = "",
+    ) -> None:
+        with self._writing() as connection:
+            last = connection.execute(_FIND, (self._campaign, step, call)).fetchone()
+            if last is None or last["state"] != "pending":
+                state_now = "unknown" if last is None else last["state"]
+                raise ValueError(f"call {call} of step {step} is {state_now}, not pending")
+            seq = self._advance(
+                connection,
+                facts=1,
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cached_tokens=usage.cached_tokens,
+                reasoning_tokens=usage.reasoning_tokens,
+                usd=usage.usd or 0.0,
+                unpriced=int(usage.usd is None),
+                model_seconds=usage.seconds,
+            ).seq
+            connection.execute(
+                _END,
+                {
+                    "campaign": self._campaign,
+                    "step": step,
+                    "call": call,
+                    "generation": last["generation"],
+                    "seq": seq,
+                    "state": state.value,
+                    "reply": None if reply is None else self._blobs.add_text(reply),
+                    "finish_reason": stored_text(finish_reason, SHORT_TEXT),
+                    "error": stored_text(error),
+                    "attempts": attempts,
+                    **usage.model_dump(),
+                },
+            )
+            self._event(connection, seq, state.value, step=step, detail=last["model"])

@@ -1,0 +1,339 @@
+"""Reading one campaign: indexed queries that cost the same at any size of the archive."""
+
+# ruff: noqa: S608 - the queries are put together from constants of this file
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from metasearch.archive.core import Core, evaluated
+from metasearch.archive.facts import CurvePoint, Evaluation, Event, StepRecord
+from metasearch.archive.mapping import as_candidate, as_curve_point, as_evaluation, as_event
+from metasearch.campaign import Campaign
+from metasearch.candidate import Artifact, Candidate, Outcome
+from metasearch.errors import ArchiveError
+from metasearch.program import Program
+
+_CHUNK = 1000
+"""Candidates read at once: few round trips, little memory, no long-lived snapshot."""
+
+_CANDIDATES = """
+SELECT c.number, c.step, c.outcome, c.digest, c.operator, c.island, c.stage, c.name, c.thought,
+    c.length, coalesce(e.feedback, ''), coalesce(e.error, c.rejection),
+    coalesce(e.seconds, 0.0), c.seq, c.gain IS NOT NULL
+FROM candidate AS c LEFT JOIN evaluation AS e ON e.campaign = c.campaign AND e.seq = c.seq
+WHERE c.campaign = :campaign AND
+"""
+_ONE = _CANDIDATES + "c.number = :number"
+_SETTLED = _CANDIDATES + "c.outcome IS NOT NULL AND c.seq > :after ORDER BY c.seq LIMIT :limit"
+_RECENT = _CANDIDATES + (
+    "c.outcome IS NOT NULL AND c.seq <= :until ORDER BY c.seq DESC LIMIT :limit"
+)
+_QUEUED = _CANDIDATES + "c.outcome IS NULL ORDER BY c.number"
+_BEST = _CANDIDATES + (
+    "c.gain IS NOT NULL AND c.seq <= :until ORDER BY c.gain DESC, c.number LIMIT :limit"
+)
+_OF_STEPS = (
+    _CANDIDATES
+    + "c.outcome IS NOT NULL AND c.step >= :since AND c.step < :before ORDER BY c.step, c.call"
+)
+_AT = _CANDIDATES + "c.step = :step AND c.call = :call"
+_CHILDREN = (
+    _CANDIDATES
+    # The plus keeps the planner from going through all facts up to there.
+    + "c.outcome IS NOT NULL AND +c.seq <= :until AND c.number IN (SELECT child FROM lineage "
+    + "WHERE campaign = :campaign AND parent = :number) ORDER BY c.number"
+)
+_LINE = (
+    _CANDIDATES
+    + """c.number IN (
+    WITH RECURSIVE line(number) AS (
+        VALUES (:number)
+        UNION ALL
+        SELECT parent FROM line JOIN lineage
+        ON lineage.campaign = :campaign AND child = line.number AND position = 0
+        -- A parent is older than its child; a file from elsewhere may claim a circle.
+        WHERE parent < line.number
+    )
+    SELECT number FROM line
+) ORDER BY c.number DESC"""
+)
+_SCORES = """
+SELECT seq, metric, value, private FROM score
+WHERE campaign = ? AND seq IN (SELECT value FROM json_each(?)) AND counts
+ORDER BY seq, stage, position
+"""
+_PARENTS = """
+SELECT child, parent FROM lineage
+WHERE campaign = ? AND child IN (SELECT value FROM json_each(?)) ORDER BY child, position
+"""
+_FILES = """
+SELECT path, blob FROM candidate_file WHERE campaign = ? AND candidate = ? ORDER BY position
+"""
+_CAMPAIGN_FILES = """
+SELECT path, blob FROM campaign_file WHERE campaign = ? AND kind = ? ORDER BY position
+"""
+# INDEXED BY: without statistics SQLite prefers to read all evaluations of the campaign.
+_EVALUATIONS = """
+SELECT * FROM evaluation INDEXED BY evaluation_candidate
+WHERE campaign = ? AND candidate = ? ORDER BY seq
+"""
+_STAGES = "SELECT * FROM stage WHERE campaign = ? AND seq = ? ORDER BY position"
+_STAGE_SCORES = "SELECT * FROM score WHERE campaign = ? AND seq = ? ORDER BY stage, position"
+_OUTPUT = """
+SELECT stdout, stderr FROM evaluation INDEXED BY evaluation_candidate
+WHERE campaign = ? AND candidate = ? AND split = 'validation' ORDER BY seq DESC LIMIT 1
+"""
+_ARTIFACTS = """
+SELECT a.name, a.media_type, a.blob
+FROM evaluation AS e INDEXED BY evaluation_candidate JOIN artifact AS a USING (campaign, seq)
+WHERE campaign = ? AND e.candidate = ? ORDER BY seq, position
+"""
+_UNFINISHED = "SELECT number, seq FROM step WHERE campaign = ? AND ended IS NULL ORDER BY seq"
+_EVENTS = "SELECT * FROM event WHERE campaign = ? AND seq > ? ORDER BY seq LIMIT ?"
+_CURVE = "SELECT * FROM improvement WHERE campaign = ? ORDER BY seq"
+
+
+NOW = 2**63 - 1
+"""A place in the order of facts behind all of them."""
+
+
+class Queries(Core):
+    """The facts of one campaign, to read."""
+
+    @property
+    def id(self) -> str:
+        """The run's name in the archive."""
+        return self._identity.id
+
+    @property
+    def evaluator_digest(self) -> str:
+        """Of the evaluator that the campaign was started with."""
+        return self._identity.evaluator_digest
+
+    @property
+    def seed_digest(self) -> str:
+        """Of the seed program that the campaign was started with."""
+        return self._identity.seed_digest
+
+    def resolved(self) -> Campaign:
+        """The campaign as it was started: settings, seed program and evaluator."""
+        identity = self._identity
+        seed = self._campaign_files("seed")
+        with self._database.checked():
+            return Campaign(
+                name=identity.name,
+                folder=Path(identity.folder),
+                settings=identity.settings,
+                seed_program=Program(files=seed),
+                evaluator_files=self._campaign_files("evaluator"),
+            )
+
+    def as_of(self, seq: int) -> PastView:
+        """The archive as a step sees it that was opened at this place in the order of facts."""
+        return PastView(self, seq)
+
+    def candidate(self, number: int) -> Candidate:
+        """One candidate; ``KeyError`` if there is none of this number."""
+        found = self._candidates(_ONE, number=number)
+        if not found:
+            raise KeyError(f"the campaign {self.id} has no candidate #{number}")
+        return found[0]
+
+    def program(self, candidate: Candidate) -> Program:
+        """Its files; ``KeyError`` if it never had any."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_FILES, (self._campaign, candidate.number)).fetchall()
+            files = {path: self._blobs.read_text(blob) for path, blob in rows}
+        if not files:
+            raise KeyError(f"candidate #{candidate.number} has no program")
+        try:
+            return Program(files=files)
+        except ValidationError as error:
+            raise ArchiveError(
+                f"The program of candidate #{candidate.number} in {self._database.path} is not "
+                f"valid: {error.errors()[0]['msg']}"
+            ) from None
+
+    def best(self, limit: int = 1, *, until: int = NOW) -> list[Candidate]:
+        """The best scored ones by the first objective, best first; older first on ties."""
+        return self._candidates(_BEST, limit=limit, until=until)
+
+    def recent(self, limit: int, *, until: int = NOW) -> list[Candidate]:
+        """The latest settled ones, newest first."""
+        return self._candidates(_RECENT, limit=limit, until=until)
+
+    def children(self, number: int, *, until: int = NOW) -> list[Candidate]:
+        """Settled candidates made from this one, oldest first."""
+        return self._candidates(_CHILDREN, number=number, until=until)
+
+    def parents(self, number: int) -> list[Candidate]:
+        """What a candidate was made from, the main one first."""
+        return [self.candidate(parent) for parent in self.candidate(number).parents]
+
+    def lineage(self, number: int) -> list[Candidate]:
+        """A candidate, its main parent, and so on up to the seed."""
+        return self._candidates(_LINE, number=number)
+
+    def output(self, candidate: Candidate) -> tuple[str, str]:
+        """What it printed: the stored tails of stdout and stderr."""
+        with self._database.reading() as connection:
+            row = connection.execute(_OUTPUT, (self._campaign, candidate.number)).fetchone()
+            if row is None:
+                return "", ""
+            return self._blobs.read_text(row["stdout"]), self._blobs.read_text(row["stderr"])
+
+    def candidates(self, after_seq: int = 0, limit: int | None = None) -> Iterator[Candidate]:
+        """Settled candidates with facts after ``after_seq``, in the archive's order.
+
+        Facts that arrive while the caller iterates come too.
+        """
+        left = limit
+        while left is None or left > 0:
+            size = _CHUNK if left is None else min(_CHUNK, left)
+            chunk = self._candidates(_SETTLED, after=after_seq, limit=size)
+            yield from chunk
+            if len(chunk) < size:
+                return
+            after_seq = chunk[-1].seq
+            left = None if left is None else left - size
+
+    def of_steps(self, before: int, since: int = 0) -> list[Candidate]:
+        """Settled candidates of steps in ``[since, before)``, by step and place in it."""
+        return self._candidates(_OF_STEPS, before=before, since=since)
+
+    def of_call(self, step: int, call: int) -> Candidate | None:
+        """What the ``call``-th evaluation of a step recorded, if it came that far."""
+        found = self._candidates(_AT, step=step, call=call)
+        return found[0] if found else None
+
+    def queued(self) -> list[Candidate]:
+        """Candidates that wait for, or are in, evaluation, oldest first."""
+        return self._candidates(_QUEUED)
+
+    def counts(self) -> dict[str, int]:
+        """Settled candidates by outcome; every outcome has its place."""
+        with self._database.reading() as connection:
+            progress = self._progress(connection)
+        return {outcome.value: progress[outcome] for outcome in Outcome}
+
+    def evaluations(self) -> int:
+        """How many candidates have used up an evaluation of the budget."""
+        with self._database.reading() as connection:
+            return evaluated(self._progress(connection))
+
+    def seconds(self) -> float:
+        """Engine time so far, summed over all runs, this one's last moments included."""
+        with self._database.reading() as connection:
+            return float(self._progress(connection)["seconds"]) + self._since_last_write()
+
+    def evaluations_of(self, number: int) -> list[Evaluation]:
+        """All measurements of a candidate, with stages and intervals, oldest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_EVALUATIONS, (self._campaign, number)).fetchall()
+            return [self._evaluation(connection, row) for row in rows]
+
+    def artifacts(self, number: int) -> list[Artifact]:
+        """The files that the evaluator attached to a candidate."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_ARTIFACTS, (self._campaign, number)).fetchall()
+            return [
+                Artifact(name=name, media_type=media_type, content=self._blobs.read(blob))
+                for name, media_type, blob in rows
+            ]
+
+    def unfinished_steps(self) -> list[StepRecord]:
+        """Steps that were opened and not ended, in the order of their opening."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_UNFINISHED, (self._campaign,)).fetchall()
+        return [StepRecord(*row) for row in rows]
+
+    def events(self, after_seq: int = 0, limit: int = 1000) -> list[Event]:
+        """What happened after a fact, oldest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_EVENTS, (self._campaign, after_seq, limit)).fetchall()
+        return [as_event(row) for row in rows]
+
+    def curve(self) -> list[CurvePoint]:
+        """When the best got better, and what it had taken until then."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_CURVE, (self._campaign,)).fetchall()
+        return [as_curve_point(row) for row in rows]
+
+    def _candidates(self, query: str, **parameters: int) -> list[Candidate]:
+        """The candidates that a query finds, with their scores and parents: three reads."""
+        with self._database.reading() as connection:
+            rows = connection.execute(query, {"campaign": self._campaign, **parameters}).fetchall()
+            if not rows:
+                return []
+            public: defaultdict[int, dict[str, float]] = defaultdict(dict)
+            private: defaultdict[int, dict[str, float]] = defaultdict(dict)
+            seqs = json.dumps([row["seq"] for row in rows])
+            for seq, metric, value, secret in connection.execute(_SCORES, (self._campaign, seqs)):
+                (private if secret else public)[seq][metric] = value
+            parents: defaultdict[int, tuple[int, ...]] = defaultdict(tuple)
+            numbers = json.dumps([row["number"] for row in rows])
+            for child, parent in connection.execute(_PARENTS, (self._campaign, numbers)):
+                parents[child] += (parent,)
+        with self._database.checked():
+            return [
+                as_candidate(row, public[row["seq"]], private[row["seq"]], parents[row["number"]])
+                for row in rows
+            ]
+
+    def _evaluation(self, connection: sqlite3.Connection, row: sqlite3.Row) -> Evaluation:
+        key = (self._campaign, row["seq"])
+        scores: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
+        for score in connection.execute(_STAGE_SCORES, key):
+            scores[score["stage"]].append(score)
+        with self._database.checked():
+            return as_evaluation(row, connection.execute(_STAGES, key).fetchall(), scores)
+
+    def _campaign_files(self, kind: str) -> dict[str, str]:
+        with self._database.reading() as connection:
+            rows: Sequence[sqlite3.Row] = connection.execute(
+                _CAMPAIGN_FILES, (self._campaign, kind)
+            ).fetchall()
+            return {path: self._blobs.read_text(blob) for path, blob in rows}
+
+
+class PastView:
+    """The facts up to a place in their order; satisfies :class:`metasearch.step.View`.
+
+    A step that is run again after a crash must find what it found when it first opened,
+    whatever has been settled since.
+    """
+
+    def __init__(self, queries: Queries, until: int) -> None:
+        self._queries = queries
+        self._until = until
+
+    def candidate(self, number: int) -> Candidate:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.candidate(number)
+
+    def program(self, candidate: Candidate) -> Program:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.program(candidate)
+
+    def best(self, limit: int = 1) -> list[Candidate]:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.best(limit, until=self._until)
+
+    def recent(self, limit: int) -> list[Candidate]:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.recent(limit, until=self._until)
+
+    def children(self, number: int) -> list[Candidate]:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.children(number, until=self._until)
+
+    def output(self, candidate: Candidate) -> tuple[str, str]:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.output(candidate)

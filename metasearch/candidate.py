@@ -1,0 +1,187 @@
+"""Candidates: what was proposed, what became of it, and how it was measured.
+
+These are the frozen readings of the archive that strategies, the command line and the web
+share. Status and score are separate: a crash is an :class:`Outcome`, never a 0.0.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from metasearch.outcome import Outcome as Outcome
+from metasearch.outcome import Split as Split
+
+
+class Frozen(BaseModel):
+    """Base of the immutable, strict value types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Score(Frozen):
+    """One metric of one candidate, over all its repeats or examples."""
+
+    value: float
+    """The mean; finite."""
+    low: float
+    """Lower end of the 95 % interval; equals ``value`` for a single measurement."""
+    high: float
+    samples: int = Field(default=1, ge=1)
+    """How many repeats or examples the value is a mean of."""
+
+
+class StageResult(Frozen):
+    """What one stage of the evaluator measured."""
+
+    stage: str
+    scores: dict[str, Score]
+    passed: bool
+    """Whether the stage's threshold was met, so that the next stage ran."""
+    seconds: float
+
+
+class Artifact(Frozen):
+    """A file that the evaluator attached for people to look at."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+class EvaluationResult(Frozen):
+    """All that one evaluation of a program brought to light. Plain and serialisable."""
+
+    outcome: Outcome
+    split: Split = Split.VALIDATION
+    stages: tuple[StageResult, ...] = ()
+    """The stages that ran, cheapest first; the last one's scores count."""
+    feedback: str = ""
+    """What the evaluator wants the next prompt to say."""
+    error: str = ""
+    """Why the outcome is not ``scored``; empty otherwise."""
+    stdout: str = ""
+    """What the candidate printed, cut to the limits' tail."""
+    stderr: str = ""
+    artifacts: tuple[Artifact, ...] = ()
+    seconds: float = 0.0
+    """Wall time of the whole evaluation."""
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The scores that count: those of the last stage that ran."""
+        return self.stages[-1].scores if self.outcome is Outcome.SCORED else {}
+
+
+class Candidate(Frozen):
+    """One proposal, as the archive knows it."""
+
+    number: int
+    """Counts up within the campaign; 0 is the seed program. Shown as ``#number``."""
+    step: int
+    """The engine step that proposed it."""
+    outcome: Outcome | None
+    """``None`` while it waits for, or is in, evaluation."""
+    digest: str | None
+    """Of its program; ``None`` if the edit gave no program."""
+    length: int = 0
+    """Characters of its program's files together; 0 if there is none."""
+    scores: dict[str, float] = {}
+    """Public metrics of the validation split, objectives among them. Empty unless scored."""
+    private_scores: dict[str, float] = {}
+    """Metrics that the campaign declares private: for people, never for a prompt."""
+    parents: tuple[int, ...] = ()
+    """Numbers of the candidates it was made from, the main one first."""
+    operator: str
+    """How it was made, in the strategy's own word: ``evolve``, ``repair``, ``crossover``."""
+    island: int | None = None
+    stage: str = ""
+    """Last stage it reached."""
+    complete: bool = True
+    """False if a stage's threshold ended its evaluation early: then its scores are a cheap
+    stage's and compare with no others."""
+    name: str = ""
+    thought: str = ""
+    feedback: str = ""
+    error: str = ""
+    """Why it is not scored."""
+    seconds: float = 0.0
+    """Wall time of its evaluation."""
+    seq: int
+    """Position, in the archive's order of facts, of its last fact."""
+
+    @property
+    def scored(self) -> bool:
+        """Whether it has scores that compare with those of others."""
+        return self.outcome is Outcome.SCORED and self.complete
+
+
+class Message(Frozen):
+    """One turn of a conversation with a model."""
+
+    role: str
+    """``system``, ``user`` or ``assistant``."""
+    content: str
+
+
+class Usage(Frozen):
+    """What model calls cost. An unknown amount is ``None``, never 0."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    """Part of ``input_tokens`` that the provider served from its cache."""
+    reasoning_tokens: int = 0
+    """Part of ``output_tokens`` spent on thinking."""
+    usd: float | None = 0.0
+    seconds: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Input plus output."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            usd=None if self.usd is None or other.usd is None else self.usd + other.usd,
+            seconds=self.seconds + other.seconds,
+        )
+
+
+class ExchangeState(StrEnum):
+    """Where a model call stands."""
+
+    PENDING = "pending"
+    """Sent, no reply stored. After a crash: it may have been billed; its reservation counts."""
+    ANSWERED = "answered"
+    FAILED = "failed"
+    """The provider refused or the retries ran out; what the attempts cost is kept."""
+    LOST = "lost"
+    """Was pending when an engine died; asked again by the next one."""
+
+
+class Exchange(Frozen):
+    """One model call: what was asked, what came back, what it cost."""
+
+    step: int
+    call: int
+    """Counts the asks of its step from 0; (step, call) finds the reply again after a crash."""
+    role: str
+    model: str
+    state: ExchangeState
+    messages: tuple[Message, ...]
+    parameters: dict[str, float | int | str | None] = {}
+    """Temperature, seed, token limit, schema name: what else shaped the request."""
+    reply: str = ""
+    finish_reason: str = ""
+    error: str = ""
+    attempts: int = 1
+    usage: Usage = Usage()
+    reserved_usd: float | None = 0.0
+    """Upper bound of the cost, held against the budget while pending or lost."""
+    reserved_tokens: int = 0

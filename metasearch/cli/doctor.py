@@ -1,0 +1,187 @@
+"""``metasearch doctor``: what this machine has, and what to do about what it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import re
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from metasearch.archive import Archive, default_path
+from metasearch.campaign import SandboxSection
+from metasearch.cli import failures, quantities
+from metasearch.cli.console import console, print_json
+from metasearch.cli.terminal_text import one_line
+from metasearch.errors import MetasearchError
+
+Verdict = Literal["ok", "missing", "failed", "info"]
+
+_OLDEST_PYTHON = (3, 11)
+
+_KEY_NAME = re.compile(
+    r"[A-Z0-9_]+_API_KEY|AWS_ACCESS_KEY_ID|AWS_PROFILE|AZURE_AD_TOKEN"
+    r"|GOOGLE_APPLICATION_CREDENTIALS|HF_TOKEN"
+)
+
+_MARKS = {
+    "ok": ("ok", "green"),
+    "missing": ("missing", "yellow"),
+    "failed": ("failed", "red"),
+    "info": ("", "default"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    """``python``, ``sandbox NAME``, ``lanes``, ``archive``, ``litellm``, ``keys`` or ``model``."""
+    verdict: Verdict
+    detail: str
+    """What there is, or why it does not work and what to do."""
+
+
+def doctor(file: Path | None, model: str | None, *, as_json: bool) -> int:
+    """Look at everything that a run needs; the exit code says whether one is possible."""
+    findings = asyncio.run(_findings(file or default_path(), model))
+    able = _can_run(findings)
+    if as_json:
+        print_json({"ok": able, "findings": [asdict(finding) for finding in findings]})
+    else:
+        _print(findings, able=able)
+    return failures.OK if able else failures.PREREQUISITE
+
+
+async def _findings(file: Path, model: str | None) -> list[Finding]:
+    findings = [_python(), *await _sandboxes(), _lanes(), _archive(file), _litellm(), _keys()]
+    if model is not None:
+        findings.append(await _model(model))
+    return findings
+
+
+def _can_run(findings: list[Finding]) -> bool:
+    """Everything is in order, and one sandbox is enough."""
+    sandboxes = [f for f in findings if f.subject.startswith("sandbox")]
+    others = [f for f in findings if f not in sandboxes]
+    return any(f.verdict == "ok" for f in sandboxes) and all(
+        f.verdict in ("ok", "info") for f in others
+    )
+
+
+def _python() -> Finding:
+    ok = sys.version_info >= _OLDEST_PYTHON
+    detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if not ok:
+        detail += "; needs 3.11 or newer"
+    return Finding("python", "ok" if ok else "failed", detail)
+
+
+async def _sandboxes() -> list[Finding]:
+    from metasearch.sandboxes import open_provider, providers
+
+    findings = []
+    for name in providers():
+        subject = f"sandbox {name}"
+        try:
+            provider = open_provider(name)
+            try:
+                await provider.check()
+            finally:
+                await provider.close()
+        except MetasearchError as error:
+            findings.append(Finding(subject, "missing", str(error)))
+        else:
+            findings.append(Finding(subject, "ok", "candidates can run isolated"))
+    return findings or [Finding("sandbox", "missing", "no provider is installed")]
+
+
+def _lanes() -> Finding:
+    from metasearch.evaluation import Machine, default_lanes
+    from metasearch.sandboxes.base import Limits
+
+    machine, section = Machine.here(), SandboxSection()
+    lanes = default_lanes(Limits(memory=section.memory, cpus=section.cpus), machine)
+    return Finding(
+        "lanes",
+        "info",
+        f"{lanes} evaluations at once by default: {machine.cores} cores, "
+        f"{quantities.size(machine.memory)} memory free, {quantities.size(section.memory)} each",
+    )
+
+
+def _archive(file: Path) -> Finding:
+    folder = next(parent for parent in file.absolute().parents if parent.is_dir())
+    free = quantities.size(shutil.disk_usage(folder).free)
+    if not file.exists():
+        writable = os.access(folder, os.W_OK)
+        detail = f"{file} does not exist yet; the first run makes it; {free} free"
+        if not writable:
+            detail = f"{file} cannot be made: {folder} is read-only. Name another with --archive."
+        return Finding("archive", "ok" if writable else "failed", detail)
+    try:
+        with Archive.open(file, read_only=True) as archive:
+            runs = len(archive.campaigns())
+    except MetasearchError as error:
+        return Finding("archive", "failed", str(error))
+    size = quantities.size(file.stat().st_size)
+    return Finding("archive", "ok", f"{file}: {runs} runs, {size}; {free} free on its disk")
+
+
+def _litellm() -> Finding:
+    try:
+        return Finding("litellm", "ok", version("litellm"))
+    except PackageNotFoundError:
+        return Finding("litellm", "failed", "not installed: pip install litellm")
+
+
+def _keys() -> Finding:
+    """Names of variables only: a value never leaves the environment."""
+    names = sorted(
+        name for name, value in os.environ.items() if value and _KEY_NAME.fullmatch(name)
+    )
+    if not names:
+        return Finding("keys", "info", "none set; offline/evolve and local servers need none")
+    return Finding("keys", "info", f"set: {', '.join(names)}")
+
+
+async def _model(model: str) -> Finding:
+    """Whether the name is known and its key is there; asks the provider nothing."""
+    from metasearch.models.prices import freeze_prices
+    from metasearch.models.provider import OFFLINE, load
+
+    try:
+        provider = await load(offline=model.startswith(OFFLINE))
+        target = provider.target(model, None)
+        price = freeze_prices([model], {}, provider)[model]
+    except MetasearchError as error:
+        return Finding("model", "failed", str(error))
+    cost = "price unknown: give it under [models.prices] to use a USD budget"
+    if price is not None:
+        cost = f"${price.input:g} per million tokens in, ${price.output:g} out"
+    return Finding("model", "ok", f"{model} by {target.provider}; {cost}")
+
+
+def _print(findings: list[Finding], *, able: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for finding in findings:
+        mark, style = _MARKS[finding.verdict]
+        table.add_row(
+            one_line(finding.subject), Text(mark, style=style), one_line(finding.detail, 1_000)
+        )
+    out = console()
+    out.print(table)
+    out.print()
+    if able:
+        out.print("Campaigns can run here. Begin with 'metasearch init my_campaign'.")
+    else:
+        out.print(Text("Campaigns cannot run here until this is mended.", style="red"))

@@ -1,0 +1,153 @@
+"""The shapes of ``--json``: what scripts may rely on. Change them only by adding keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from metasearch.archive import CampaignArchive, CampaignSummary, Evaluation
+from metasearch.candidate import Candidate, EvaluationResult, Split, StageResult
+
+if TYPE_CHECKING:
+    from metasearch.engine import Report
+
+Record = dict[str, object]
+
+
+def objective_scores(candidate: Candidate, objectives: Iterable[str]) -> dict[str, float]:
+    """The candidate's objectives, without its other metrics."""
+    return {name: candidate.scores[name] for name in objectives if name in candidate.scores}
+
+
+def best_of(candidate: Candidate | None, objectives: Iterable[str]) -> Record | None:
+    """``{"candidate", "scores"}``, or nothing if nothing was scored."""
+    if candidate is None:
+        return None
+    return {"candidate": candidate.number, "scores": objective_scores(candidate, objectives)}
+
+
+def finished(
+    report: Report, reason: str, objectives: Iterable[str], test: Mapping[str, float]
+) -> Record:
+    """The last line of ``run --json``."""
+    record: Record = {
+        "event": "finished",
+        "campaign": report.campaign,
+        "evaluations": report.evaluations,
+        "best": best_of(report.best, objectives),
+        "tokens": report.usage.tokens,
+        "usd": report.usage.usd,
+        "seconds": round(report.seconds, 3),
+        "reason": reason,
+    }
+    return record | ({"test": dict(test)} if test else {})
+
+
+def status(summary: CampaignSummary, test: Mapping[str, float]) -> Record:
+    """``status C --json``: what ``finished`` says, with state and outcomes."""
+    record: Record = {
+        "event": "status",
+        "campaign": summary.id,
+        "evaluations": summary.evaluations,
+        "best": best_of(summary.best, summary.settings.objectives),
+        "tokens": summary.usage.tokens,
+        "usd": summary.usage.usd,
+        "seconds": round(summary.seconds, 3),
+        "reason": summary.reason,
+        "state": summary.state,
+        "outcomes": summary.outcomes,
+        "name": summary.name,
+        "strategy": summary.strategy,
+        "models": list(summary.models),
+        "created": summary.created,
+        "objectives": dict(summary.settings.objectives),
+        "budget": summary.settings.budget.model_dump(mode="json"),
+        "evaluator_digest": summary.evaluator_digest,
+        "seed_digest": summary.seed_digest,
+    }
+    return record | ({"test": dict(test)} if test else {})
+
+
+def best(run: CampaignArchive, candidate: Candidate, objectives: Iterable[str]) -> Record:
+    """``best C --json``."""
+    return {
+        "candidate": candidate.number,
+        "scores": objective_scores(candidate, objectives),
+        "files": run.program(candidate).files,
+        "parents": list(candidate.parents),
+        "operator": candidate.operator,
+    }
+
+
+def show(run: CampaignArchive, candidate: Candidate, files: Mapping[str, str]) -> Record:
+    """``show CANDIDATE --json``: all that the archive knows of it but its artifacts."""
+    stdout, stderr = run.output(candidate)
+    record: Record = candidate.model_dump(mode="json", exclude={"number", "scores"})
+    return {
+        "campaign": run.id,
+        "candidate": candidate.number,
+        "scores": candidate.scores,
+        **record,
+        "evaluations": [evaluation(found) for found in run.evaluations_of(candidate.number)],
+        "files": dict(files),
+        "stdout": stdout,
+        "stderr": stderr,
+    }
+
+
+def evaluation(found: Evaluation) -> Record:
+    """One measurement with its intervals."""
+    return {
+        "split": found.split.value,
+        "outcome": found.outcome.value,
+        "stages": [_stage(stage) for stage in found.stages],
+        "seconds": found.seconds,
+    }
+
+
+def _stage(stage: StageResult) -> Record:
+    return {
+        "stage": stage.stage,
+        "passed": stage.passed,
+        "seconds": stage.seconds,
+        "scores": {name: score.model_dump() for name, score in stage.scores.items()},
+    }
+
+
+def evaluated(result: EvaluationResult) -> Record:
+    """``evaluate --json``."""
+    return {
+        "outcome": result.outcome.value,
+        "scores": {name: score.value for name, score in result.scores.items()},
+        "seconds": round(result.seconds, 6),
+        "feedback": result.feedback,
+        "error": result.error,
+    }
+
+
+def candidate_event(candidate: Candidate, report: Report) -> Record:
+    """A line of ``run --json`` for each settled candidate."""
+    return {
+        "event": "candidate",
+        "candidate": candidate.number,
+        "outcome": candidate.outcome.value if candidate.outcome else None,
+        "scores": candidate.scores,
+        "parents": list(candidate.parents),
+        "operator": candidate.operator,
+        "error": candidate.error,
+        "best": report.best.number if report.best else None,
+        "evaluations": report.evaluations,
+        "tokens": report.usage.tokens,
+        "usd": report.usage.usd,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def test_scores(run: CampaignArchive, candidate: Candidate | None) -> dict[str, float]:
+    """What the candidate reached on the test split; empty if it was not measured on it."""
+    if candidate is None:
+        return {}
+    for found in run.evaluations_of(candidate.number):
+        if found.split is Split.TEST and found.stages and found.outcome.value == "scored":
+            return {name: score.value for name, score in found.stages[-1].scores.items()}
+    return {}

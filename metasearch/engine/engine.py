@@ -1,0 +1,445 @@
+"""The engine: opens steps, keeps model calls and lanes busy, stops in time, and resumes.
+
+Resuming is reading: the archive's candidates are folded into the strategy in their order,
+and each step that had not ended is opened again at the place in that order where it was
+opened first, so that it sees the archive that it saw then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+
+from metasearch.archive import CampaignArchive, StepRecord
+from metasearch.campaign import Campaign, Role
+from metasearch.candidate import Candidate, EvaluationResult, Message
+from metasearch.engine.observer import Observer, Report
+from metasearch.engine.ports import Models, Pool
+from metasearch.engine.standing import Standing
+from metasearch.engine.steps import LiveStep, Parked
+from metasearch.errors import (
+    BudgetExhausted,
+    CampaignError,
+    EvaluatorError,
+    ModelError,
+    SandboxError,
+)
+from metasearch.evaluation import EvaluationRequest
+from metasearch.models import Ledger
+from metasearch.program import Program
+from metasearch.step import Rejected, Reply, Strategy, Task
+
+INTERRUPTED = "interrupted"
+"""The reason of a run that a person stopped."""
+
+_TICK = 0.25
+"""Seconds between two looks at the clock, and between two refreshes of a display."""
+
+_SMOOTHING = 0.1
+"""Weight of the latest call or evaluation in the running means of their seconds."""
+
+_STALLED = 200
+"""So many steps in a row without a new program end the run: the search repeats itself."""
+
+_UNUSABLE = 20
+"""So many steps in a row without any program end the run: the model does not play along."""
+
+
+class Engine:
+    """Runs one campaign's strategy until a budget is used up or somebody stops it."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        archive: CampaignArchive,
+        strategy: Strategy,
+        task: Task,
+        models: Models,
+        ledger: Ledger,
+        pool: Pool,
+        observer: Observer,
+        repeated: int = 0,
+    ) -> None:
+        """Set up; nothing happens before :meth:`score_seed` and :meth:`run`.
+
+        Args:
+            campaign: Settings and seed program.
+            archive: The campaign's facts, held by this engine.
+            strategy: Fresh: it gets all candidates by ``observe``.
+            task: What prompts may know.
+            models: Answers asks.
+            ledger: The budget in money and tokens that ``models`` keeps.
+            pool: Evaluates.
+            observer: Is told what happens.
+            repeated: Calls that were lost with an earlier engine, for the report.
+        """
+        self.archive = archive
+        self.task = task
+        self.seed = campaign.settings.seed
+        self._campaign = campaign
+        self._strategy = strategy
+        self._models = models
+        self._ledger = ledger
+        self._pool = pool
+        self._observer = observer
+        self._repeated = repeated
+        self._standing = Standing(archive, campaign.settings.budget, ledger, task.objectives[0])
+        self._steps: dict[int, LiveStep] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._not_admitted: deque[LiveStep] = deque()
+        self._next_step = 1
+        self._changed = asyncio.Event()
+        self._stop: str | None = None
+        self._failure: Exception | None = None
+        self._resuming = True
+        self._arrived: list[Candidate] = []
+        self._folded = 0
+        self._idle_steps = 0
+        self._unusable_steps = 0
+        self._ask_seconds = 0.0
+        self._evaluation_seconds = 0.0
+
+    # -- what a person sees and does --------------------------------------------------
+
+    def report(self) -> Report:
+        """Where the campaign stands now."""
+        return Report(
+            campaign=self.archive.id,
+            budget=self._campaign.settings.budget,
+            evaluations=self._standing.evaluations,
+            outcomes=dict(self._standing.outcomes),
+            best=self._standing.best,
+            usage=self._ledger.spent,
+            seconds=self.archive.seconds(),
+            asking=self._models.in_flight,
+            evaluating=self._evaluating,
+            lanes=self._pool.lanes,
+            repeated_calls=self._repeated,
+            curve=tuple(self._standing.curve),
+        )
+
+    def stop(self, reason: str) -> None:
+        """Open nothing new; what is in flight arrives, is stored, and is used next time."""
+        if self._stop is None:
+            self._stop = reason
+        for step in self._not_admitted:
+            step.admitted.set()
+        self._wake()
+
+    def abandon(self) -> None:
+        """Stop at once: end what is in flight. A reply not yet here will be asked again."""
+        self.stop(INTERRUPTED)
+        for running in self._running:
+            running.cancel()
+
+    # -- the loop -----------------------------------------------------------------------
+
+    async def run(self) -> str:
+        """Run to an end and return its reason: a budget's name, ``target``, ``interrupted``.
+
+        Raises:
+            MetasearchError: What stopped the campaign; all facts up to then are stored.
+        """
+        watch = asyncio.create_task(self._watch())
+        try:
+            await self.score_seed()
+            if self._stop is None:
+                await self._resume()
+            while True:
+                if self._stop is None and (reason := self._ending()) is not None:
+                    self.stop(reason)
+                if self._stop is not None and not self._running:
+                    break
+                while self._has_room():
+                    self._open_next()
+                await self._changed.wait()
+        finally:
+            await self._leave(watch)
+        if self._failure is not None:
+            raise self._failure
+        return self._stop
+
+    async def score_seed(self) -> None:
+        """Step 0, once: a campaign stands on a seed program that its own evaluator accepts.
+
+        Needs no model, so it may run while models are being set up.
+
+        Raises:
+            CampaignError: The seed is not scored; with the reason.
+        """
+        step = next((r for r in self.archive.unfinished_steps() if r.number == 0), None)
+        if step is None:
+            if self.archive.evaluations() > 0:
+                return
+            step = self.archive.open_step()
+        program = self._campaign.seed_program
+        seed = self.archive.queue_candidate(0, 0, program, parents=(), operator="seed", name="seed")
+        if seed.outcome is None:
+            seed = await self._measure(seed)
+        self.archive.end_step(step.number)
+        if not seed.scored:
+            raise CampaignError(
+                f"The seed program fails its own evaluator: {seed.outcome}: {seed.error}\n"
+                "No model was asked. Try it alone with 'metasearch evaluate', and run again."
+            )
+
+    async def _resume(self) -> None:
+        """Fold what is known, and reopen unfinished steps at their places."""
+        unfinished = deque(r for r in self.archive.unfinished_steps() if r.number > 0)
+        numbers = {record.number for record in unfinished}
+        if self._ending() is not None:
+            unfinished.clear()  # nothing to do: they wait for a larger budget
+        for candidate in self.archive.candidates():
+            while unfinished and unfinished[0].seq < candidate.seq:
+                await self._reopen(unfinished.popleft())
+            self._fold(candidate)
+        while unfinished:
+            await self._reopen(unfinished.popleft())
+        self._resuming = False
+        for candidate in self._arrived:
+            self._fold(candidate)
+        for candidate in self.archive.queued():
+            # Of a step that another strategy opened, and that was closed for this one.
+            if candidate.step not in numbers and self._standing.evaluations_left > 0:
+                await self._measure(candidate)
+
+    def _ending(self) -> str | None:
+        """Why nothing more should be opened, if so."""
+        if self._failure is not None:
+            return "failed"
+        return self._standing.reached() or ("stalled" if self._idle_steps >= _STALLED else None)
+
+    def _has_room(self) -> bool:
+        """Whether another step would be kept busy and may still spend an evaluation."""
+        if self._stop is not None or self._ending() is not None:
+            return False
+        active = len(self._running) - len(self._not_admitted)
+        width = self._campaign.settings.concurrency
+        if width == 1:
+            return active == 0  # one after the other: a reproducible run
+        if active - sum(step.evaluating > 0 for step in self._steps.values()) >= width:
+            return False
+        if self._queue_is_long():
+            return False
+        done = sum(step.evaluated and step.admitted.is_set() for step in self._steps.values())
+        return active - done < self._standing.evaluations_left
+
+    def _queue_is_long(self) -> bool:
+        """Whether a program asked for now would find the lanes still busy with others.
+
+        Parents are chosen as late as possible: no step opens while the queue is longer than
+        twice the lanes, unless the lanes work it off before a model can answer.
+        """
+        waiting = self._evaluating
+        drained = waiting * self._evaluation_seconds / self._pool.lanes
+        return waiting >= 2 * self._pool.lanes and drained >= self._ask_seconds
+
+    @property
+    def _evaluating(self) -> int:
+        return sum(step.evaluating for step in self._steps.values())
+
+    def _open_next(self) -> None:
+        """Let a step of an earlier run go on, else open a new one."""
+        if self._not_admitted:
+            self._not_admitted.popleft().admitted.set()
+        else:
+            self._start(None)
+
+    async def _reopen(self, record: StepRecord) -> None:
+        """Open a step of an earlier run and let it choose before the fold goes on."""
+        self._start(record)
+        await asyncio.sleep(0)
+
+    def _start(self, record: StepRecord | None) -> None:
+        running = asyncio.create_task(self._run_step(record))
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+
+    async def _run_step(self, record: StepRecord | None) -> None:
+        """Run one step, a new one if none is given, and see how it ends."""
+        if record is None:
+            if self._stop is not None:
+                return
+            # Here, and not before the task: nothing may be folded between the opening of a
+            # step and its choice, or the step could not be opened again at the same place.
+            step = LiveStep(self, self.archive.open_step())
+            step.admitted.set()
+        else:
+            step = LiveStep(self, record)
+            self._not_admitted.append(step)
+        self._next_step = max(self._next_step, step.number + 1)
+        self._steps[step.number] = step
+        try:
+            await self._strategy.step(step)
+            self.archive.end_step(step.number)
+            self._watch_yield(step)
+        except (Parked, asyncio.CancelledError):
+            pass  # stays unfinished: a later run takes it up at this place
+        except BudgetExhausted as error:
+            self._observer.notice(str(error))
+            self.stop(error.budget)
+        except Exception as error:  # a strategy's, an evaluator's, a provider's: stop, lose nothing
+            self._fail(error)
+        finally:
+            del self._steps[step.number]
+            if step in self._not_admitted:
+                self._not_admitted.remove(step)
+            asyncio.get_running_loop().call_soon(self._wake)
+
+    def _watch_yield(self, step: LiveStep) -> None:
+        """Count steps in vain; stop before a model is paid for answers that nobody can use."""
+        self._idle_steps = 0 if step.evaluated else self._idle_steps + 1
+        vain = not step.evaluated and step.unusable != ""
+        self._unusable_steps = self._unusable_steps + 1 if vain else 0
+        if self._unusable_steps == _UNUSABLE:
+            self._fail(
+                ModelError(
+                    f"The last {_UNUSABLE} proposals in a row gave no program to evaluate. The "
+                    f"reason of the last one: {step.unusable}. Try another model, or another "
+                    "edit format in [strategy.options]; then run again to continue."
+                )
+            )
+
+    def _fail(self, error: Exception) -> None:
+        """Stop for an error of ours. Replies in flight arrive; evaluations can be repeated."""
+        self._failure = self._failure or error
+        self.stop("failed")
+        if isinstance(error, (EvaluatorError, SandboxError)):
+            for step in self._steps.values():
+                if step.evaluating:
+                    step.running.cancel()
+
+    def _wake(self) -> None:
+        """Let the loop, and the steps that wait for something, look again."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def _leave(self, watch: asyncio.Task[None]) -> None:
+        """End what still runs (after a failure or a cancellation)."""
+        watch.cancel()
+        for running in self._running:
+            running.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await watch
+
+    async def _watch(self) -> None:
+        """Keep displays fresh, and notice when time is up."""
+        while True:
+            await asyncio.sleep(_TICK)
+            self._observer.progressed(self.report())
+            if self._ending() is not None:
+                self._wake()
+
+    # -- the primitives, called by steps --------------------------------------------------
+
+    async def ask(
+        self,
+        step: LiveStep,
+        call: int,
+        messages: Sequence[Message],
+        role: Role,
+        temperature: float | None,
+    ) -> Reply:
+        """Ask a model, or find the stored reply of this place."""
+        if self._stop is not None or not step.admitted.is_set():
+            stored = self._models.recall(step.number, call, messages)
+            if stored is not None:
+                return stored
+        await self._admission(step)
+        reply = await self._models.ask(
+            step=step.number, call=call, role=role, messages=messages, temperature=temperature
+        )
+        if not reply.replayed:
+            self._ask_seconds += _SMOOTHING * (reply.usage.seconds - self._ask_seconds)
+        return reply
+
+    async def evaluate(
+        self,
+        step: LiveStep,
+        call: int,
+        proposal: Program | Rejected,
+        *,
+        parents: Sequence[int],
+        operator: str,
+        name: str,
+        thought: str,
+        island: int | None,
+    ) -> Candidate:
+        """Archive a proposal and have it evaluated, or find what became of it."""
+        known = self.archive.of_call(step.number, call)
+        if known is not None and known.outcome is not None:
+            step.evaluated |= known.outcome.evaluated
+            return known
+        if isinstance(proposal, Program):
+            await self._admission(step)
+        candidate = known or self.archive.queue_candidate(
+            step.number,
+            call,
+            proposal if isinstance(proposal, Program) else None,
+            rejection="" if isinstance(proposal, Program) else proposal.reason,
+            parents=parents,
+            operator=operator,
+            name=name,
+            thought=thought,
+            island=island,
+        )
+        if candidate.outcome is not None:
+            step.unusable = "" if candidate.digest else candidate.error
+            return self._tell(candidate)
+        while self._evaluating >= self._standing.evaluations_left:
+            await self._change()  # the last ones of the budget are under way
+        step.evaluating += 1
+        self._wake()
+        try:
+            return await self._measure(candidate)
+        finally:
+            step.evaluating -= 1
+            step.evaluated = True
+            self._wake()
+
+    async def settled(self, before: int, since: int) -> Sequence[Candidate]:
+        """Candidates of the steps from ``since`` up to ``before``, once these have ended."""
+        while self._next_step < before or any(number < before for number in self._steps):
+            await self._change()
+        return self.archive.of_steps(before, since)
+
+    async def _admission(self, step: LiveStep) -> None:
+        """Wait until the step may cost something."""
+        if self._stop is None:
+            await step.admitted.wait()
+        if self._stop is not None:
+            raise Parked
+
+    async def _change(self) -> None:
+        """Wait until something has ended; park if the engine stops."""
+        if self._stop is None:
+            await self._changed.wait()
+        if self._stop is not None:
+            raise Parked
+
+    async def _measure(self, candidate: Candidate) -> Candidate:
+        program = self.archive.program(candidate)
+        result: EvaluationResult = await self._pool.evaluate(
+            EvaluationRequest(number=candidate.number, files=program.files, seed=self.seed)
+        )
+        self._evaluation_seconds += _SMOOTHING * (result.seconds - self._evaluation_seconds)
+        return self._tell(self.archive.settle(candidate.number, result))
+
+    def _tell(self, candidate: Candidate) -> Candidate:
+        """Fold a new fact, or keep it until the older ones are folded; tell the observer."""
+        self._standing.add(candidate)
+        if self._resuming:
+            self._arrived.append(candidate)
+        else:
+            self._fold(candidate)
+        self._observer.settled(candidate, self.report())
+        return candidate
+
+    def _fold(self, candidate: Candidate) -> None:
+        if candidate.seq <= self._folded:
+            return  # arrived while resuming, and was read from the archive already
+        self._folded = candidate.seq
+        self._strategy.observe(candidate)

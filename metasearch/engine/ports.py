@@ -1,0 +1,44 @@
+"""What the engine needs of the models and evaluation rooms; tests and tools bring their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from metasearch.campaign import Role
+from metasearch.candidate import EvaluationResult, Message
+from metasearch.evaluation import EvaluationRequest
+from metasearch.step import Reply
+
+
+class Models(Protocol):
+    """Answers asks; :class:`metasearch.models.ModelClient` is one."""
+
+    @property
+    def in_flight(self) -> int:
+        """Calls under way."""
+
+    def recall(self, step: int, call: int, messages: Sequence[Message]) -> Reply | None:
+        """The stored reply of this place, if there is one to this question."""
+
+    async def ask(
+        self,
+        *,
+        step: int,
+        call: int,
+        role: Role,
+        messages: Sequence[Message],
+        temperature: float | None,
+    ) -> Reply:
+        """The reply of this place, from the journal if it is there: then without waiting."""
+
+
+class Pool(Protocol):
+    """Measures programs; :class:`metasearch.evaluation.EvaluationPool` is one."""
+
+    @property
+    def lanes(self) -> int:
+        """Evaluations that run at once."""
+
+    async def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+        """Measure one program."""

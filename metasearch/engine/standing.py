@@ -1,0 +1,71 @@
+"""Where a campaign stands: counts, the best so far, and which limit is reached."""
+
+from __future__ import annotations
+
+import sys
+
+from metasearch.archive import CampaignArchive
+from metasearch.campaign import Budget
+from metasearch.candidate import Candidate
+from metasearch.models import Ledger
+from metasearch.objectives import Objective
+
+
+class Standing:
+    """Counters over the campaign's facts, read once and then kept with each new fact.
+
+    Attributes:
+        evaluations: Settled candidates that used up an evaluation.
+        outcomes: Settled candidates by outcome.
+        best: By the first objective, the older one on ties.
+        curve: (evaluations, first objective) at each improvement.
+    """
+
+    def __init__(
+        self, archive: CampaignArchive, budget: Budget, ledger: Ledger, objective: Objective
+    ) -> None:
+        self.evaluations = archive.evaluations()
+        self.outcomes = {str(outcome): count for outcome, count in archive.counts().items()}
+        self.best: Candidate | None = next(iter(archive.best()), None)
+        self.curve = [(point.evaluation, point.score) for point in archive.curve()]
+        self._archive = archive
+        self._budget = budget
+        self._ledger = ledger
+        self._objective = objective
+
+    def add(self, candidate: Candidate) -> None:
+        """Count a candidate that has just been settled."""
+        assert candidate.outcome is not None
+        outcome = str(candidate.outcome)
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        self.evaluations += candidate.outcome.evaluated
+        if not candidate.scored:
+            return
+        score = candidate.scores[self._objective.name]
+        best = self.best.scores[self._objective.name] if self.best else None
+        if best is None or self._objective.gain(score) > self._objective.gain(best):
+            self.best = candidate
+            self.curve.append((self.evaluations, score))
+
+    @property
+    def evaluations_left(self) -> int:
+        """How many more candidates may be evaluated."""
+        limit = self._budget.evaluations
+        return sys.maxsize if limit is None else limit - self.evaluations
+
+    def reached(self) -> str | None:
+        """The name of the first limit that is reached, if any."""
+        budget, spent = self._budget, self._ledger.spent
+        if self.evaluations_left <= 0:
+            return "evaluations"
+        if budget.tokens is not None and spent.tokens >= budget.tokens:
+            return "tokens"
+        if budget.usd is not None and (spent.usd or 0.0) >= budget.usd > 0:
+            return "usd"
+        if budget.minutes is not None and self._archive.seconds() >= budget.minutes * 60:
+            return "minutes"
+        if budget.target is not None and self.best is not None:
+            score = self.best.scores[self._objective.name]
+            if self._objective.reached(score, budget.target):
+                return "target"
+        return None

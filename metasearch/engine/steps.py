@@ -1,0 +1,96 @@
+"""One running step: the primitives a strategy calls, on the engine's archive and lanes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from metasearch.archive import StepRecord
+from metasearch.campaign import Role
+from metasearch.candidate import Candidate, Message
+from metasearch.program import Program
+from metasearch.step import Rejected, Reply, Task, View
+
+if TYPE_CHECKING:
+    from metasearch.engine.engine import Engine
+
+
+class Parked(Exception):
+    """The engine is stopping: the step ends here, unfinished, and a later run resumes it.
+
+    Raised before anything is asked or evaluated, so that nothing paid for is lost.
+    """
+
+
+def _current_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+class LiveStep:
+    """A step as the engine runs it; satisfies :class:`metasearch.step.Step`.
+
+    Asks and evaluations are counted, so that a step run again after a crash finds each
+    stored reply and each recorded candidate by its place.
+    """
+
+    def __init__(self, engine: Engine, record: StepRecord) -> None:
+        self.number = record.number
+        self.archive: View = engine.archive.as_of(record.seq)
+        self.rng = random.Random(f"{engine.seed}/{record.number}")
+        self.admitted = asyncio.Event()
+        """Set once the step may cost something: a step of an earlier run waits for its turn."""
+        self.evaluating = 0
+        """Its programs that run or wait for a lane."""
+        self.evaluated = False
+        """Whether it has used up an evaluation."""
+        self.unusable = ""
+        """Why its last proposal gave no program at all."""
+        self.running: asyncio.Task[object] = _current_task()
+        self._engine = engine
+        self._asks = 0
+        self._evaluations = 0
+
+    @property
+    def task(self) -> Task:
+        """See :class:`metasearch.step.Step`."""
+        return self._engine.task
+
+    async def ask(
+        self, messages: Sequence[Message], *, role: Role, temperature: float | None = None
+    ) -> Reply:
+        """See :class:`metasearch.step.Step`."""
+        call, self._asks = self._asks, self._asks + 1
+        return await self._engine.ask(self, call, messages, role, temperature)
+
+    async def evaluate(
+        self,
+        program: Program | Rejected,
+        *,
+        parents: Sequence[Candidate],
+        operator: str,
+        name: str = "",
+        thought: str = "",
+        island: int | None = None,
+    ) -> Candidate:
+        """See :class:`metasearch.step.Step`."""
+        call, self._evaluations = self._evaluations, self._evaluations + 1
+        return await self._engine.evaluate(
+            self,
+            call,
+            program,
+            parents=[parent.number for parent in parents],
+            operator=operator,
+            name=name,
+            thought=thought,
+            island=island,
+        )
+
+    async def settled(self, before: int, since: int = 0) -> Sequence[Candidate]:
+        """See :class:`metasearch.step.Step`."""
+        if before > self.number:
+            raise ValueError(f"step {self.number} cannot wait for steps up to {before - 1}")
+        return await self._engine.settled(before, since)

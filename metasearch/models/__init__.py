@@ -1,0 +1,22 @@
+"""Asking language models: one client, one bill. The only room that knows litellm.
+
+Importing this package imports no litellm; the first model that is checked or asked does.
+"""
+
+from metasearch.models.call import CUT, MAX_REPLY
+from metasearch.models.client import Backoff, ModelClient
+from metasearch.models.journal import Journal
+from metasearch.models.ledger import Ledger, Reservation
+from metasearch.models.redaction import Redactor, redact
+
+__all__ = [
+    "CUT",
+    "MAX_REPLY",
+    "Backoff",
+    "Journal",
+    "Ledger",
+    "ModelClient",
+    "Redactor",
+    "Reservation",
+    "redact",
+]

@@ -1,0 +1,56 @@
+"""What the models room needs of the archive: the record of every call.
+
+:class:`metasearch.archive.CampaignArchive` is one; tests and tools may bring their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from metasearch.candidate import Exchange, Message, Usage
+
+Parameters = Mapping[str, float | int | str | None]
+"""What shaped a request besides its messages: temperature, seed, token limit."""
+
+
+class Journal(Protocol):
+    """The model calls of one campaign, each stored before its reply is used.
+
+    (step, call) names a call. Each method is one short, durable transaction. A call that
+    failed or was lost may begin again under the same name: the earlier record stays.
+    """
+
+    def exchange(self, step: int, call: int) -> Exchange | None:
+        """The latest record of a call; ``None`` if it was never begun."""
+
+    def begin_exchange(
+        self,
+        step: int,
+        call: int,
+        *,
+        role: str,
+        model: str,
+        messages: Sequence[Message],
+        parameters: Parameters,
+        reserved_usd: float | None,
+        reserved_tokens: int,
+    ) -> None:
+        """Record a call as pending, with the most that it may cost, before it is sent."""
+
+    def answer_exchange(
+        self,
+        step: int,
+        call: int,
+        *,
+        reply: str,
+        finish_reason: str,
+        usage: Usage,
+        attempts: int,
+    ) -> None:
+        """Store the reply of the pending call."""
+
+    def fail_exchange(
+        self, step: int, call: int, *, error: str, usage: Usage, attempts: int
+    ) -> None:
+        """Record that the pending call came to nothing, and what it cost all the same."""

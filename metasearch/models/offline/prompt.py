@@ -1,0 +1,161 @@
+"""Reading a prompt: the programs in it, and the form in which the answer is wanted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from markdown_it import MarkdownIt
+
+from metasearch.models.offline.opinions import Schema
+
+Files = dict[str, str]
+
+_MARKDOWN = MarkdownIt("zero").enable(["fence", "heading"])
+_FORMAT = re.compile(r"^Answer format: (complete files|search/replace blocks|JSON)", re.MULTILINE)
+_FILE = re.compile(r"^[#*\s]*File:\s*`?([^`\n*]+?)`?[\s*]*$", re.IGNORECASE | re.MULTILINE)
+_CURRENT = re.compile(r"\b(current|parent|original|seed)\b.*\b(program|code|solution)\b", re.I)
+_OTHER = re.compile(r"\b(inspiration|top|best|previous|other|elite)\b.*(program|code|#?\d)", re.I)
+_CODE = frozenset({"python", "py", "python3"})
+_READ = 2_000_000
+"""Characters of one message that are read; the rest is not looked at."""
+
+
+class Format(Enum):
+    """How the answer is to be given."""
+
+    FILES = "complete files"
+    BLOCKS = "search/replace blocks"
+    JSON = "JSON"
+    PROSE = "prose"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a prompt asks for."""
+
+    format: Format
+    program: Files
+    """The current program's files; empty if the prompt shows none."""
+    inspirations: tuple[Files, ...]
+    schema: Schema | None
+    text: str
+    """The last message, for its words."""
+
+
+@dataclass
+class _Section:
+    heading: str
+    files: Files
+    bare: list[tuple[str, str]]
+    """Fences without a file's name: language and text."""
+
+
+def read(messages: Sequence[Mapping[str, Any]], schema: Schema | None = None) -> Request:
+    """What the messages of a chat ask for.
+
+    Args:
+        messages: With ``role`` and ``content``; content in parts is joined.
+        schema: A JSON schema that came beside the messages.
+    """
+    texts = [_content(message) for message in messages if message.get("role") != "assistant"]
+    asked = _FORMAT.findall("\n".join(texts))
+    sections = [section for text in texts for section in _sections(text)]
+    program, inspirations = _programs(sections)
+    if schema is None and asked and asked[-1] == "JSON":
+        schema = _schema(texts)
+    if schema is not None or (asked and asked[-1] == "JSON"):
+        form = Format.JSON
+    elif asked:
+        form = Format(asked[-1])
+    elif not program:
+        form = Format.PROSE
+    elif any("<<<<<<< SEARCH" in text for text in texts):
+        form = Format.BLOCKS
+    else:
+        form = Format.FILES
+    return Request(form, program, tuple(inspirations), schema, texts[-1] if texts else "")
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, Mapping)]
+        content = "\n".join(part for part in parts if isinstance(part, str))
+    return content[:_READ] if isinstance(content, str) else ""
+
+
+def _sections(text: str) -> list[_Section]:
+    """The text cut at its headings; headings of files stay with the section they are in."""
+    sections = [_Section("", {}, [])]
+    path: str | None = None
+    heading = False
+    for token in _MARKDOWN.parse(text):
+        if token.type == "heading_open":
+            heading = True
+        elif token.type == "inline":
+            named = _FILE.findall(token.content)
+            if named:
+                path = named[-1].strip()
+            elif heading:
+                sections.append(_Section(token.content, {}, []))
+                path = None
+            heading = False
+        elif token.type == "fence":
+            language = token.info.strip().partition(" ")[0].lower()
+            if path is not None:
+                sections[-1].files.setdefault(path, token.content)
+                path = None
+            else:
+                sections[-1].bare.append((language, token.content))
+    return sections
+
+
+def _programs(sections: Sequence[_Section]) -> tuple[Files, list[Files]]:
+    current: Files = {}
+    others: list[Files] = []
+    unnamed: list[Files] = []
+    for section in sections:
+        files = section.files
+        bare = [text for language, text in section.bare if language in _CODE]
+        if not files and bare:
+            files = {"program.py": bare[0]}
+        if not files:
+            continue
+        if _CURRENT.search(section.heading):
+            current = files
+        elif _OTHER.search(section.heading):
+            others.append(files)
+        else:
+            unnamed.append(files)
+    if not current and unnamed:
+        current = unnamed.pop()
+    if not current:
+        fences = [text for section in sections for language, text in section.bare if not language]
+        current = {"program.py": fences[-1]} if fences and _looks_like_code(fences[-1]) else {}
+    return current, [files for files in [*others, *unnamed] if files != current]
+
+
+def _looks_like_code(text: str) -> bool:
+    return any(mark in text for mark in ("def ", "import ", " = ", "{", ";"))
+
+
+def _schema(texts: Sequence[str]) -> Schema | None:
+    """The schema in the fence after the last ``Answer format: JSON``."""
+    for text in reversed(texts):
+        place = text.rfind("Answer format: JSON")
+        if place < 0:
+            continue
+        for token in _MARKDOWN.parse(text[place:]):
+            if token.type == "fence":
+                try:
+                    found = json.loads(token.content)
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(found, dict):
+                    return found
+    return None

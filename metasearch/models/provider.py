@@ -1,0 +1,360 @@
+"""The only module that touches litellm: loading it, one attempt of one call, its errors.
+
+litellm takes two seconds to import and reaches for the network, prints and logs unless told
+otherwise. It is imported in a thread on first use, with all of that turned off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import importlib
+import logging
+import os
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metasearch.candidate import Message, Usage
+from metasearch.errors import ModelSetupError
+
+OFFLINE = "offline/"
+
+_NO_NETWORK_AT_IMPORT = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_LOCAL_BLOG_POSTS": "True",
+    "LITELLM_LOCAL_POLICY_TEMPLATES": "True",
+    "LITELLM_LOCAL_AUTOROUTER_PRESETS": "True",
+    # Keeps it from reading a .env file of the working folder into our environment.
+    "LITELLM_MODE": "PRODUCTION",
+}
+_PLACEHOLDER_KEY = "no-key-needed"
+_NEEDS_NO_KEY = frozenset({"ollama", "ollama_chat", "lm_studio", "llamafile", "hosted_vllm"})
+_FINDS_KEYS_ELSEWHERE = frozenset({"bedrock", "bedrock_converse", "sagemaker", "vertex_ai"})
+"""Their credentials may come from files, profiles or the machine; the first call will tell."""
+
+_TRANSIENT = frozenset({408, 409, 425, 429})
+_NO_CREDIT = re.compile(r"insufficient_quota|credit balance is too low", re.IGNORECASE)
+_NOISE = re.compile(r"^(?:litellm\.)?(?:\w+Error|Timeout)(?: Error)?: (?:\w+Exception - )?")
+_LONGEST_ERROR = 1000
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What one attempt brought."""
+
+    text: str
+    finish_reason: str
+    usage: Usage | None
+    """Without USD and seconds; ``None`` if the provider did not say."""
+
+
+class AttemptFailed(Exception):
+    """One attempt came to nothing.
+
+    Attributes:
+        status: HTTP status, as far as there was one.
+        transient: Whether another attempt may succeed.
+        retry_after: Seconds that the provider asks to wait.
+        about_prompt: The provider refuses this prompt, not the model or the key.
+        unreachable: There was no connection to send anything over.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        transient: bool = False,
+        retry_after: float | None = None,
+        about_prompt: bool = False,
+        unreachable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.transient = transient
+        self.retry_after = retry_after
+        self.about_prompt = about_prompt
+        self.unreachable = unreachable
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model name resolved: enough to call it."""
+
+    model: str
+    provider: str
+    api_base: str | None
+    api_key: str | None
+    """``None``: litellm takes it from the environment."""
+
+
+class Provider:
+    """litellm, loaded and quiet. Get it from :func:`load`."""
+
+    def __init__(self, litellm: Any) -> None:
+        self._litellm = litellm
+
+    def target(self, model: str, api_base: str | None) -> Target:
+        """Resolve a model name.
+
+        Raises:
+            ModelSetupError: The name has no provider that litellm knows, or its key is
+                missing. Says what to change.
+        """
+        if model.startswith(OFFLINE):
+            return Target(model, "offline", None, None)
+        try:
+            _, provider, _, _ = self._litellm.get_llm_provider(model=model, api_base=api_base)
+        except self._litellm.exceptions.BadRequestError:
+            raise ModelSetupError(self._unknown_name(model, api_base)) from None
+        key_found = self._litellm.validate_environment(model=model, api_base=api_base)
+        missing = [name for name in key_found["missing_keys"] if not name.endswith("_API_BASE")]
+        if provider == "azure" and os.environ.get("AZURE_AD_TOKEN"):
+            missing = [name for name in missing if name != "AZURE_API_KEY"]
+        if key_found["keys_in_environment"] or not missing:
+            return Target(model, provider, api_base, None)
+        if api_base is not None:
+            # A server of one's own seldom wants a key, but the OpenAI client insists on one.
+            return Target(model, provider, api_base, _PLACEHOLDER_KEY)
+        if provider in _NEEDS_NO_KEY or provider in _FINDS_KEYS_ELSEWHERE:
+            return Target(model, provider, None, None)
+        joint = " and " if provider == "azure" else " or "
+        raise ModelSetupError(
+            f"Model {model!r} needs a key: set the environment variable {joint.join(missing)}. "
+            "For a local server give its address as models.api_base; with no key at all, "
+            "use model offline/evolve."
+        )
+
+    def price_entry(self, model: str) -> Mapping[str, Any] | None:
+        """The model's own row of litellm's local table.
+
+        Not ``get_model_info``: for names outside the table it makes up a price of 0.
+        """
+        table: Mapping[str, Mapping[str, Any]] = self._litellm.model_cost
+        try:
+            name, provider, _, _ = self._litellm.get_llm_provider(model=model)
+        except self._litellm.exceptions.BadRequestError:
+            return table.get(model)
+        for key in (model, f"{provider}/{name}"):
+            if key in table:
+                return table[key]
+        entry = table.get(name)
+        same = entry is not None and str(entry.get("litellm_provider", "")).startswith(provider)
+        return entry if same else None
+
+    async def complete(
+        self,
+        target: Target,
+        messages: Sequence[Message],
+        *,
+        temperature: float,
+        max_tokens: int,
+        seed: int,
+        timeout: float,  # noqa: ASYNC109 - passed on to the HTTP client, too
+    ) -> Completion:
+        """One attempt.
+
+        Raises:
+            AttemptFailed: With everything needed to decide what to do next.
+        """
+        try:
+            # The client's own timeout is for each read; a dripping reply would outlast it.
+            async with asyncio.timeout(timeout):
+                response = await self._litellm.acompletion(
+                    model=target.model,
+                    messages=[{"role": m.role, "content": m.content} for m in messages],
+                    temperature=temperature,
+                    max_tokens=max_tokens,
+                    seed=seed,
+                    timeout=timeout,
+                    api_base=target.api_base,
+                    api_key=target.api_key,
+                    num_retries=0,
+                    max_retries=0,
+                )
+        except TimeoutError:
+            raise AttemptFailed(f"no complete reply in {timeout:g} s", transient=True) from None
+        except Exception as error:
+            # No cause: its text may hold a key, and tracebacks print causes.
+            raise self._explained(error, timeout) from None
+        return _completion(response)
+
+    async def close(self) -> None:
+        """Close the connections that litellm keeps open."""
+        await self._litellm.close_litellm_async_clients()
+
+    def _unknown_name(self, model: str, api_base: str | None) -> str:
+        providers = [getattr(name, "value", str(name)) for name in self._litellm.provider_list]
+        prefix, slash, rest = model.partition("/")
+        close = difflib.get_close_matches(prefix, providers, n=1) if slash else []
+        if close:
+            hint = f"Did you mean {close[0]}/{rest}?"
+        elif api_base is not None:
+            hint = f"For an OpenAI-compatible server write openai/{model}."
+        else:
+            names = difflib.get_close_matches(model, self._litellm.model_cost, n=1, cutoff=0.7)
+            hint = f"Did you mean {names[0]}?" if names else "Names look like openai/gpt-4o-mini."
+        return f"litellm knows no provider for model {model!r}. {hint}"
+
+    def _explained(self, error: Exception, timeout: float) -> AttemptFailed:
+        known = self._litellm.exceptions
+        http = self._litellm.httpx
+        status = getattr(error, "status_code", None)
+        if isinstance(error, known.Timeout):
+            return AttemptFailed(f"no reply in {timeout:g} s", transient=True)
+        # Where no reply was received, litellm makes up a status.
+        causes = list(_causes(error))
+        for cause in causes:
+            if isinstance(cause, http.ConnectError):
+                text = f"cannot connect to {_address(cause)}: {_reason(cause)}"
+                return AttemptFailed(text, transient=True, unreachable=True)
+            if isinstance(cause, http.TransportError):
+                return AttemptFailed(f"the connection broke: {_short(cause)}", transient=True)
+        if any(isinstance(cause, self._litellm.openai.APIConnectionError) for cause in causes):
+            text = f"no reply: {type(causes[-1]).__name__}: {_short(causes[-1])}"
+            return AttemptFailed(text, transient=True)
+        if not isinstance(error, self._litellm.openai.OpenAIError) or not isinstance(status, int):
+            # Neither litellm nor its HTTP clients raise it on purpose: a bug or a broken reply.
+            return AttemptFailed(f"{type(error).__name__}: {_short(error)}", transient=True)
+        text = f"{_short(error)} {getattr(error, 'body', None) or ''}"
+        about_prompt = isinstance(
+            error, known.ContextWindowExceededError | known.ContentPolicyViolationError
+        )
+        no_credit = _NO_CREDIT.search(text) is not None
+        # 200: the reply could not be read.
+        transient = (status in _TRANSIENT or status >= 500 or status == 200) and not no_credit
+        return AttemptFailed(
+            f"{_short(error)} (HTTP status {status})" if status != 200 else _short(error),
+            status=402 if no_credit else status,
+            transient=transient and not about_prompt,
+            retry_after=_retry_after(error),
+            about_prompt=about_prompt,
+        )
+
+
+_loading = threading.Lock()
+_loaded: Provider | None = None
+_offline_registered = False
+
+
+async def load(*, offline: bool = False) -> Provider:
+    """litellm, imported in a thread so that the event loop goes on.
+
+    Args:
+        offline: Whether a model of ``offline/`` is among those to be called.
+    """
+    if _loaded is not None and (_offline_registered or not offline):
+        return _loaded
+    return await asyncio.to_thread(_load, offline)
+
+
+def _load(offline: bool) -> Provider:
+    global _loaded, _offline_registered
+    with _loading:
+        if _loaded is None:
+            for name, value in _NO_NETWORK_AT_IMPORT.items():
+                os.environ.setdefault(name, value)
+            # Not an import statement: type checkers need a minute and a gigabyte for it.
+            litellm = importlib.import_module("litellm")
+            _quieten(litellm)
+            _loaded = Provider(litellm)
+        if offline and not _offline_registered:
+            importlib.import_module("metasearch.models.offline").register()
+            _offline_registered = True
+        return _loaded
+
+
+def _quieten(litellm: Any) -> None:
+    litellm.suppress_debug_info = True
+    # Drops seed or temperature for models that refuse them, instead of failing.
+    litellm.drop_params = True
+    litellm.disable_hf_tokenizer_download = True
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.CRITICAL)
+        logger.handlers.clear()
+        logger.propagate = False
+    for name in ("openai", "httpx", "httpcore"):
+        # At INFO they log addresses, which for some providers carry the key.
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what led to it, as a traceback would show them."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _address(error: Any) -> str:
+    """Where a request of the HTTP client was to go; without query and user, which hold keys."""
+    url = str(error.request.url.copy_with(userinfo=b"", query=None, fragment=None))
+    return url.removesuffix("/chat/completions")
+
+
+def _reason(error: BaseException) -> str:
+    """Why there is no connection, in the operating system's words."""
+    system = [cause for cause in _causes(error) if isinstance(cause, OSError)]
+    if not system:
+        return _short(error)
+    deepest = system[-1]
+    if isinstance(deepest, socket.gaierror | ssl.SSLError) or not deepest.errno:
+        return str(deepest.strerror or deepest).lower()
+    return os.strerror(deepest.errno).lower()
+
+
+def _short(error: BaseException) -> str:
+    text = _NOISE.sub("", _NOISE.sub("", str(error).strip())) or type(error).__name__
+    return text if len(text) <= _LONGEST_ERROR else text[: _LONGEST_ERROR - 1] + "…"
+
+
+def _retry_after(error: Exception) -> float | None:
+    for holder in (error, getattr(error, "response", None)):
+        for name in ("litellm_response_headers", "headers"):
+            headers = getattr(holder, name, None)
+            value = headers.get("retry-after") if isinstance(headers, Mapping) else None
+            try:
+                seconds = float(value) if value is not None else -1.0
+            except (TypeError, ValueError):
+                continue  # A date: rare, and our own backoff will do.
+            if 0 <= seconds < float("inf"):
+                return seconds
+    return None
+
+
+def _completion(response: Any) -> Completion:
+    if not response.choices:
+        return Completion("", "", None)
+    choice = response.choices[0]
+    text = choice.message.content
+    return Completion(
+        text=text if isinstance(text, str) else "",
+        finish_reason=str(choice.finish_reason or ""),
+        usage=_usage(getattr(response, "usage", None)),
+    )
+
+
+def _usage(usage: Any) -> Usage | None:
+    input_tokens = _count(usage, "prompt_tokens")
+    output_tokens = _count(usage, "completion_tokens")
+    if input_tokens + output_tokens == 0:
+        return None
+    prompt_details = getattr(usage, "prompt_tokens_details", None)
+    details = getattr(usage, "completion_tokens_details", None)
+    return Usage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cached_tokens=_count(prompt_details, "cached_tokens"),
+        reasoning_tokens=_count(details, "reasoning_tokens"),
+    )
+
+
+def _count(holder: Any, name: str) -> int:
+    value = getattr(holder, name, None)
+    return max(0, int(value)) if isinstance(value, int | float) else 0

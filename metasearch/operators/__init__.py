@@ -1,0 +1,1 @@
+"""What strategies share: edit formats, prompts, selection, islands and their topologies."""

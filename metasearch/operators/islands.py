@@ -1,0 +1,136 @@
+"""Islands of elites on a feature grid, and who may migrate where.
+
+All of it is a fold over settled candidates in the archive's order: nothing is stored but
+the facts, and resuming is folding them again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from metasearch.candidate import Candidate
+from metasearch.objectives import Objective, dominates, gains
+
+Topology = Literal["ring", "complete", "isolated"]
+
+Cell = tuple[int, ...]
+
+
+def neighbours(topology: Topology, islands: int) -> list[list[int]]:
+    """For each island, those that it sends its elites to."""
+    if topology == "isolated" or islands == 1:
+        return [[] for _ in range(islands)]
+    if topology == "ring":
+        return [[(island + 1) % islands] for island in range(islands)]
+    return [[other for other in range(islands) if other != i] for i in range(islands)]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One axis of the grid: a public metric, or the program's length."""
+
+    name: str
+    """``length``, or a metric that the evaluator returns."""
+    low: float = 0.0
+    high: float = 1.0
+    bins: int = 10
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or self.bins < 1:
+            raise ValueError(f"the axis {self.name!r} needs low < high and at least one bin")
+
+    def bin(self, candidate: Candidate, seed_length: int) -> int | None:
+        """Place on the axis, clamped to its ends; ``None`` if the metric is missing.
+
+        Length counts on a logarithmic axis from an eighth of the seed's to eight times it.
+        """
+        if self.name == "length":
+            share = (math.log2(max(candidate.length, 1) / max(seed_length, 1)) + 3) / 6
+        elif self.name in candidate.scores:
+            share = (candidate.scores[self.name] - self.low) / (self.high - self.low)
+        else:
+            return None
+        return min(self.bins - 1, max(0, int(share * self.bins)))
+
+
+@dataclass
+class Island:
+    """The elites of one island, one per cell of the feature grid."""
+
+    cells: dict[Cell, Candidate] = field(default_factory=dict)
+
+    def offer(self, cell: Cell, candidate: Candidate, objectives: Sequence[Objective]) -> bool:
+        """Keep the candidate if its cell is empty or it dominates the cell's elite."""
+        elite = self.cells.get(cell)
+        if elite is not None and not dominates(
+            gains(objectives, candidate.scores), gains(objectives, elite.scores)
+        ):
+            return False
+        self.cells[cell] = candidate
+        return True
+
+    @property
+    def elites(self) -> list[Candidate]:
+        """In the order of their cells."""
+        return [self.cells[cell] for cell in sorted(self.cells)]
+
+
+class Archipelago:
+    """Several islands on one feature grid, with migration every so many scored candidates."""
+
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        features: Sequence[Feature],
+        *,
+        islands: int,
+        topology: Topology,
+        migration_interval: int,
+    ) -> None:
+        self.islands = [Island() for _ in range(islands)]
+        self._objectives = objectives
+        self._features = features
+        self._routes = neighbours(topology, islands)
+        self._interval = migration_interval
+        self._scored = 0
+        self._seed_length = 1
+
+    def add(self, candidate: Candidate) -> None:
+        """Fold one settled candidate: into its island, or, without one, into all."""
+        if not candidate.scored:
+            return
+        if candidate.number == 0:
+            self._seed_length = candidate.length
+        homes = self.islands
+        if candidate.island is not None and candidate.island < len(self.islands):
+            homes = [self.islands[candidate.island]]
+        if (cell := self.cell(candidate)) is not None:
+            for island in homes:
+                island.offer(cell, candidate, self._objectives)
+        self._scored += 1
+        if self._scored % self._interval == 0:
+            self._migrate()
+
+    def cell(self, candidate: Candidate) -> Cell | None:
+        """Where on the grid a candidate belongs; ``None`` if a feature is missing."""
+        places = [feature.bin(candidate, self._seed_length) for feature in self._features]
+        return None if None in places else tuple(place for place in places if place is not None)
+
+    def _migrate(self) -> None:
+        """Offer each island's best to its neighbours; copies, nothing leaves."""
+        leaving = [self._best(island) for island in self.islands]
+        for migrant, targets in zip(leaving, self._routes, strict=True):
+            cell = self.cell(migrant) if migrant else None
+            if migrant is None or cell is None:
+                continue
+            for target in targets:
+                self.islands[target].offer(cell, migrant, self._objectives)
+
+    def _best(self, island: Island) -> Candidate | None:
+        first = self._objectives[0]
+        return max(
+            island.elites, key=lambda c: (first.gain(c.scores[first.name]), -c.number), default=None
+        )

@@ -1,0 +1,143 @@
+"""Island MAP-Elites: many small populations of diverse elites, one edit per step.
+
+The scheme of AlphaEvolve (arXiv 2506.13131) and of its open successors: each island keeps
+the best program of every cell of a feature grid (MAP-Elites, Mouret and Clune, arXiv
+1504.04909); a step takes one elite, shows a model its code, feedback and a few other good
+programs, and asks for a better one; now and then the islands' best migrate.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from metasearch.campaign import Role
+from metasearch.candidate import Candidate
+from metasearch.errors import CampaignError
+from metasearch.operators.edits import COMPLETE_FILES, SEARCH_REPLACE
+from metasearch.operators.islands import Archipelago, Feature, Topology
+from metasearch.operators.prompts import evolve_message, show, task_message
+from metasearch.operators.proposals import propose
+from metasearch.operators.selection import parent_weights, pick, standings
+from metasearch.step import Step, Task
+
+_REMEMBERED_PARENTS = 1_000
+"""Failures are kept for so many parents; older ones are long displaced from the grid."""
+
+
+class MapElites:
+    """See the module."""
+
+    paper: ClassVar[str] = "AlphaEvolve, arXiv 2506.13131; MAP-Elites, arXiv 1504.04909"
+    idea: ClassVar[str] = "islands of elites on a feature grid; one edit of one elite per step"
+    roles: ClassVar[tuple[Role, ...]] = ("propose",)
+
+    class Options(BaseModel):
+        """Options of ``map_elites``."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+        islands: int = Field(default=4, ge=1, le=256)
+        topology: Topology = "ring"
+        migration_interval: int = Field(default=50, ge=1)
+        """Scored candidates between two migrations."""
+        features: tuple[Feature, ...] = (Feature("length"),)
+        """Axes of the grid."""
+        greed: float = Field(default=0.7, ge=0, le=1)
+        """Share of parents drawn by standing; the others are drawn uniformly."""
+        sharpness: float = Field(default=10.0, ge=0)
+        """How strongly the standing counts in the weighted draw."""
+        inspirations: int = Field(default=2, ge=0, le=20)
+        """Other programs shown in full."""
+        top: int = Field(default=3, ge=0, le=50)
+        """Best candidates shown by number, scores and thought."""
+        failures: int = Field(default=3, ge=0, le=50)
+        """Unsuccessful children of the parent shown with their reasons."""
+        repairs: int = Field(default=1, ge=0, le=10)
+        """Turns that the model gets to correct an edit that cannot be used."""
+        edit: Literal["files", "search_replace"] = "files"
+
+        @field_validator("features", mode="before")
+        @classmethod
+        def _names(cls, features: JsonValue) -> JsonValue:
+            """A bare metric name stands for the axis with its default range."""
+            if not isinstance(features, list):
+                return features
+            return [{"name": f} if isinstance(f, str) else f for f in features]
+
+    def __init__(self, task: Task, options: Options) -> None:
+        self.options = options
+        self.task = task
+        known = ["length", *(objective.name for objective in task.objectives), *task.metrics]
+        for feature in options.features:
+            if feature.name not in known:
+                raise CampaignError(
+                    f"strategy.options.features names {feature.name!r}, which is no public "
+                    f"metric; there are: {', '.join(known)}. Further ones are declared in "
+                    "evaluator.metrics."
+                )
+        self.population = Archipelago(
+            task.objectives,
+            options.features,
+            islands=options.islands,
+            topology=options.topology,
+            migration_interval=options.migration_interval,
+        )
+        self.children: Counter[int] = Counter()
+        self.failures: dict[int, deque[Candidate]] = {}
+
+    def observe(self, candidate: Candidate) -> None:
+        """Fold: place on the grid; count children; remember what did not help."""
+        self.population.add(candidate)
+        for parent in candidate.parents[:1]:
+            self.children[parent] += 1
+            self._remember(candidate, parent)
+
+    async def step(self, ctx: Step) -> None:
+        """Choose an elite, ask for a better program, evaluate it."""
+        island = ctx.number % self.options.islands
+        parent, inspirations = self.choose(island, ctx)
+        edit = SEARCH_REPLACE if self.options.edit == "search_replace" else COMPLETE_FILES
+        await propose(
+            ctx,
+            [
+                task_message(self.task, edit),
+                evolve_message(
+                    ctx,
+                    show(ctx, parent),
+                    inspirations=[show(ctx, other) for other in inspirations],
+                    top=ctx.archive.best(self.options.top),
+                    failures=tuple(self.failures.get(parent.number, ())),
+                ),
+            ],
+            show(ctx, parent),
+            answer_format=edit,
+            operator="evolve",
+            repairs=self.options.repairs,
+            island=island,
+        )
+
+    def choose(self, island: int, ctx: Step) -> tuple[Candidate, Sequence[Candidate]]:
+        """A parent of the island, and other elites to be inspired by."""
+        elites = self.population.islands[island].elites
+        if ctx.rng.random() < self.options.greed:
+            gains = [[o.gain(c.scores[o.name]) for o in self.task.objectives] for c in elites]
+            counts = [self.children[c.number] for c in elites]
+            weights = parent_weights(standings(gains), counts, self.options.sharpness)
+            parent = pick(elites, weights, ctx.rng)
+        else:
+            parent = ctx.rng.choice(elites)
+        others = {c.number: c for i in self.population.islands for c in i.elites}
+        others.pop(parent.number, None)
+        count = min(self.options.inspirations, len(others))
+        return parent, ctx.rng.sample([others[number] for number in sorted(others)], count)
+
+    def _remember(self, candidate: Candidate, parent: int) -> None:
+        if self.options.failures and not candidate.scored:
+            latest = self.failures.setdefault(parent, deque(maxlen=self.options.failures))
+            latest.append(candidate)
+            if len(self.failures) > _REMEMBERED_PARENTS:
+                self.failures.pop(next(iter(self.failures)))

@@ -1,0 +1,115 @@
+"""A journal of model calls in memory, as strict as the archive's: for tests of the models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from metasearch.candidate import Exchange, ExchangeState, Message, Usage
+
+
+class Held(NamedTuple):
+    """Reservations of lost calls."""
+
+    usd: float | None
+    tokens: int
+
+
+@dataclass
+class MemoryJournal:
+    """The calls of one campaign: :class:`metasearch.models.Journal`, without a file."""
+
+    records: list[Exchange] = field(default_factory=list)
+    """Every one ever begun, in order."""
+
+    def exchange(self, step: int, call: int) -> Exchange | None:
+        """The latest record of a call."""
+        place = self._place(step, call)
+        return None if place is None else self.records[place]
+
+    def begin_exchange(
+        self,
+        step: int,
+        call: int,
+        *,
+        role: str,
+        model: str,
+        messages: Sequence[Message],
+        parameters: Mapping[str, float | int | str | None],
+        reserved_usd: float | None,
+        reserved_tokens: int,
+    ) -> None:
+        """Add a pending record; refuses to pay twice for the same question."""
+        last = self.exchange(step, call)
+        if last is not None and (
+            last.state is ExchangeState.PENDING
+            or (last.state is ExchangeState.ANSWERED and last.messages == tuple(messages))
+        ):
+            raise ValueError(f"call {call} of step {step} is {last.state}")
+        self.records.append(
+            Exchange(
+                step=step,
+                call=call,
+                role=role,
+                model=model,
+                state=ExchangeState.PENDING,
+                messages=tuple(messages),
+                parameters=dict(parameters),
+                reserved_usd=reserved_usd,
+                reserved_tokens=reserved_tokens,
+            )
+        )
+
+    def answer_exchange(
+        self, step: int, call: int, *, reply: str, finish_reason: str, usage: Usage, attempts: int
+    ) -> None:
+        """Store the reply of the pending record."""
+        self._end(
+            step,
+            call,
+            state=ExchangeState.ANSWERED,
+            reply=reply,
+            finish_reason=finish_reason,
+            usage=usage,
+            attempts=attempts,
+        )
+
+    def fail_exchange(
+        self, step: int, call: int, *, error: str, usage: Usage, attempts: int
+    ) -> None:
+        """Store the failure of the pending record."""
+        self._end(
+            step, call, state=ExchangeState.FAILED, error=error, usage=usage, attempts=attempts
+        )
+
+    def mark_lost(self) -> None:
+        """What the next engine does with the records that a killed one left pending."""
+        self.records = [
+            record.model_copy(update={"state": ExchangeState.LOST})
+            if record.state is ExchangeState.PENDING
+            else record
+            for record in self.records
+        ]
+
+    def usage(self) -> Usage:
+        """What all calls have cost."""
+        return sum((record.usage for record in self.records), Usage())
+
+    def held(self) -> Held:
+        """What lost calls had reserved."""
+        lost = [record for record in self.records if record.state is ExchangeState.LOST]
+        return Held(
+            sum(record.reserved_usd or 0.0 for record in lost),
+            sum(record.reserved_tokens for record in lost),
+        )
+
+    def _place(self, step: int, call: int) -> int | None:
+        places = [i for i, r in enumerate(self.records) if (r.step, r.call) == (step, call)]
+        return places[-1] if places else None
+
+    def _end(self, step: int, call: int, **changes: object) -> None:
+        place = self._place(step, call)
+        if place is None or self.records[place].state is not ExchangeState.PENDING:
+            raise ValueError("no pending record")
+        self.records[place] = self.records[place].model_copy(update=changes)

@@ -1,0 +1,371 @@
+"""A real OpenAI-compatible HTTP server that answers, stalls and misbehaves as told.
+
+For tests and benchmarks of everything that talks to a model over the network. In a test::
+
+    with ModelServer("hello", faults=[Fault(status=429, retry_after=0.2), None]) as server:
+        settings = ModelSection(default="openai/test", api_base=server.url)
+
+For a benchmark, in a process of its own so that its work is not counted as the client's::
+
+    python -m metasearch.testing.model_server --port 8123 --latency 0.5 --reply reply.txt
+
+Any bearer token is accepted unless ``key`` is given. The server is a plain
+:class:`asyncio.Protocol`: about 0.1 ms of CPU for one request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from metasearch.candidate import Message
+
+HUGE_REPLY = 10_000_000
+"""Characters of the reply under :attr:`Break.HUGE`."""
+
+_REASONS = {200: "OK", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
+_MAX_HEAD = 65_536
+
+Answer = Callable[[Sequence[Message]], str]
+
+
+class Break(StrEnum):
+    """Ways for a reply to go wrong that have no status code."""
+
+    RESET = "reset"
+    """The connection is reset instead of an answer."""
+    STALL = "stall"
+    """No answer ever comes; the connection stays open."""
+    DRIP = "drip"
+    """The answer comes one byte a tenth of a second, for ever."""
+    TRUNCATED = "truncated"
+    """Half of the body, then the connection closes."""
+    INVALID_JSON = "invalid_json"
+    EMPTY = "empty"
+    """A well-formed answer, billed, with no text in it."""
+    HUGE = "huge"
+    """A well-formed answer of ten megabytes."""
+    NO_USAGE = "no_usage"
+    """A good answer that does not say how many tokens it took."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What one request gets instead of a good answer."""
+
+    kind: Break | None = None
+    status: int = 200
+    """An HTTP status other than 200 answers with an error body."""
+    retry_after: float | None = None
+    """Seconds, sent as a ``Retry-After`` header."""
+    message: str = "injected fault"
+    """Text of the error body."""
+    code: str | None = None
+    """Machine-readable code of the error body, such as ``insufficient_quota``."""
+    finish_reason: str = "stop"
+    """What a well-formed answer says about its end."""
+
+
+def tokens_of(text: str) -> int:
+    """How many tokens this server counts for a text: one for four characters, at least one."""
+    return max(1, (len(text) + 3) // 4)
+
+
+@dataclass
+class Counts:
+    """What a server has seen and billed so far."""
+
+    requests: int = 0
+    answered: int = 0
+    """Well-formed answers, empty ones included: those that carry a bill."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """By status code or kind of break."""
+
+
+class ModelServer:
+    """Serves ``/v1/chat/completions`` on loopback from a thread of its own.
+
+    Attributes:
+        counts: What it has seen and billed.
+        prompts: The messages of every request, in order of arrival, if ``record``.
+        keys: The bearer token of every request, if ``record``.
+    """
+
+    def __init__(
+        self,
+        reply: str | Sequence[str] | Answer = "hello",
+        *,
+        latency: float = 0.0,
+        faults: Iterable[Fault | None] | Callable[[int], Fault | None] = (),
+        key: str | None = None,
+        record: bool = True,
+        port: int = 0,
+    ) -> None:
+        """Set the server up; nothing listens before :meth:`start`.
+
+        Args:
+            reply: The text of every answer, texts to go through in a circle, or a function
+                from the messages to the text.
+            latency: Seconds between the arrival of a request and its answer.
+            faults: One entry for each request in order of arrival, ``None`` for a good
+                answer, all good afterwards; or a function of the request's number from 0.
+            key: The only bearer token accepted; others get 401.
+            record: Whether to keep prompts and keys.
+            port: 0 takes a free one.
+        """
+        self.counts = Counts()
+        self.prompts: list[list[Message]] = []
+        self.keys: list[str] = []
+        self.latency = latency
+        self._answer = _as_answer(reply)
+        self._fixed = reply if isinstance(reply, str) else None
+        self._fault = faults if callable(faults) else _in_order(iter(faults))
+        self._key = key
+        self._record = record
+        self._port = port
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stopped: asyncio.Event | None = None
+
+    @property
+    def url(self) -> str:
+        """What to give as ``api_base``."""
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    def start(self) -> None:
+        """Listen, and return once connections are accepted."""
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self.serve(ready.set)), name="model-server", daemon=True
+        )
+        self._thread.start()
+        if not ready.wait(10):
+            raise RuntimeError(f"the model server could not listen on port {self._port}")
+
+    def stop(self) -> None:
+        """Close the socket and all connections, and end the thread."""
+        if self._loop is not None and self._stopped is not None:
+            self._loop.call_soon_threadsafe(self._stopped.set)
+        if self._thread is not None:
+            self._thread.join(10)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    async def serve(self, ready: Callable[[], object] = lambda: None) -> None:
+        """Listen on the running loop until :meth:`stop`; calls ``ready`` once it does."""
+        self._loop = asyncio.get_running_loop()
+        self._stopped = asyncio.Event()
+        open_connections: set[asyncio.Transport] = set()
+        server = await self._loop.create_server(
+            lambda: _Connection(self, open_connections), "127.0.0.1", self._port
+        )
+        self._port = server.sockets[0].getsockname()[1]
+        ready()
+        await self._stopped.wait()
+        server.close()
+        for transport in list(open_connections):
+            transport.abort()
+
+    def respond(self, key: str, body: bytes) -> tuple[Fault, bytes]:
+        """The fault (a harmless one for none) and the response to one request's body."""
+        number = self.counts.requests
+        self.counts.requests += 1
+        fault = self._fault(number) or Fault()
+        if self._key is not None and key != self._key:
+            fault = Fault(status=401, message=f"Incorrect API key provided: {key}.")
+        self.counts.outcomes[fault.kind.value if fault.kind else str(fault.status)] += 1
+        messages: list[Message] = []
+        if self._record or self._fixed is None:
+            asked: dict[str, Any] = json.loads(body)
+            messages = [
+                Message(role=message["role"], content=message["content"])
+                for message in asked["messages"]
+            ]
+        if self._record:
+            self.keys.append(key)
+            self.prompts.append(messages)
+        if fault.status != 200:
+            return fault, _error_response(fault)
+        text = self._fixed if self._fixed is not None else self._answer(messages)
+        if fault.kind is Break.EMPTY:
+            text = ""
+        elif fault.kind is Break.HUGE:
+            text = "x" * HUGE_REPLY
+        usage = {"prompt_tokens": max(1, len(body) // 4), "completion_tokens": tokens_of(text)}
+        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+        if fault.kind in (None, Break.EMPTY, Break.HUGE, Break.NO_USAGE):
+            self.counts.answered += 1
+            self.counts.input_tokens += usage["prompt_tokens"]
+            self.counts.output_tokens += usage["completion_tokens"]
+        return fault, _good_response(number, text, usage, fault)
+
+
+class _Connection(asyncio.Protocol):
+    """One keep-alive connection; requests on it are answered one after the other."""
+
+    def __init__(self, server: ModelServer, open_connections: set[asyncio.Transport]) -> None:
+        self._server = server
+        self._open = open_connections
+        self._data = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("expected a stream")
+        self._transport = transport
+        self._open.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None:
+            self._open.discard(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        end = self._data.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._data) > _MAX_HEAD and self._transport is not None:
+                self._transport.abort()
+            return
+        head = bytes(self._data[:end]).decode("latin-1")
+        headers = {
+            name.strip().lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in head.split("\r\n")[1:])
+        }
+        stop = end + 4 + int(headers.get("content-length", "0"))
+        if len(self._data) < stop:
+            return
+        body = bytes(self._data[end + 4 : stop])
+        del self._data[:stop]
+        counts = self._server.counts
+        counts.in_flight += 1
+        counts.most_in_flight = max(counts.most_in_flight, counts.in_flight)
+        self._loop.call_later(self._server.latency, self._answer, head, headers, body)
+
+    def _answer(self, head: str, headers: dict[str, str], body: bytes) -> None:
+        transport = self._transport
+        self._server.counts.in_flight -= 1
+        if transport is None or transport.is_closing():
+            return
+        if not head.split(" ", 2)[1].endswith("/chat/completions"):
+            transport.write(_error_response(Fault(status=404, message="no such address")))
+            return
+        key = headers.get("authorization", "").removeprefix("Bearer ")
+        fault, response = self._server.respond(key, body)
+        if fault.kind is Break.RESET:
+            transport.abort()
+        elif fault.kind is Break.TRUNCATED:
+            transport.write(response[: len(response) - 40])
+            transport.close()
+        elif fault.kind is Break.DRIP:
+            self._drip(response, 0)
+        elif fault.kind is not Break.STALL:
+            transport.write(response)
+
+    def _drip(self, response: bytes, position: int) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.write(response[position : position + 1])
+        self._loop.call_later(0.1, self._drip, response, position + 1)
+
+
+def _as_answer(reply: str | Sequence[str] | Answer) -> Answer:
+    if callable(reply):
+        return reply
+    texts = itertools.cycle([reply] if isinstance(reply, str) else reply)
+    return lambda messages: next(texts)
+
+
+def _in_order(faults: Iterator[Fault | None]) -> Callable[[int], Fault | None]:
+    return lambda number: next(faults, None)
+
+
+def _response(status: int, body: bytes, extra: str = "") -> bytes:
+    head = (
+        f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+    )
+    return head.encode("latin-1") + body
+
+
+def _error_response(fault: Fault) -> bytes:
+    error = {"message": fault.message, "type": "injected", "param": None, "code": fault.code}
+    wait = "" if fault.retry_after is None else f"Retry-After: {fault.retry_after:g}\r\n"
+    return _response(fault.status, json.dumps({"error": error}).encode(), wait)
+
+
+def _good_response(number: int, text: str, usage: dict[str, int], fault: Fault) -> bytes:
+    answer: dict[str, Any] = {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": "test",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text},
+                "finish_reason": fault.finish_reason,
+            }
+        ],
+        "usage": usage,
+    }
+    if fault.kind is Break.NO_USAGE:
+        del answer["usage"]
+    body = json.dumps(answer).encode()
+    if fault.kind is Break.INVALID_JSON:
+        body = b'{"choices": [}' + body[:40]
+    return _response(200, body)
+
+
+async def _serve_until_signalled(server: ModelServer) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)
+    # The first line tells whoever started this process where to connect.
+    await server.serve(lambda: print(server.url, flush=True))  # noqa: T201
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve fixed replies until interrupted; prints the address on the first line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m metasearch.testing.model_server", description=main.__doc__
+    )
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument(
+        "--reply", type=Path, nargs="+", help="files whose texts are the replies, in a circle"
+    )
+    chosen = parser.parse_args(arguments)
+    texts = [file.read_text("utf-8") for file in chosen.reply or ()]
+    reply = texts[0] if len(texts) == 1 else texts or "hello"
+    server = ModelServer(reply, latency=chosen.latency, record=False, port=chosen.port)
+    asyncio.run(_serve_until_signalled(server))
+
+
+if __name__ == "__main__":
+    main()

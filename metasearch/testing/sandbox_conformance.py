@@ -1,0 +1,877 @@
+"""What every sandbox provider must do, and what no candidate may get away with.
+
+Subclass :class:`SandboxConformance` in a test module, with a fixture ``provider`` that
+yields a checked provider; pytest and pytest-asyncio run the rest.
+
+What is not tested, because it cannot hold: that a candidate tells the truth about its own
+output. It shares its process with the code that sends its values, so it can return
+anything, by any means; the evaluator measures what was returned. What it can never do is
+fake an outcome that is judged from outside (that it ran in time, within its memory, without
+crashing), reach anything outside, or touch the next candidate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import socket
+import textwrap
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy
+
+from metasearch.candidate import Outcome
+from metasearch.errors import CandidateFailure
+from metasearch.sandboxes.base import Limits, Sandbox, SandboxProvider, SandboxSpec, Value
+
+MEGABYTE = 1024**2
+SPEC = SandboxSpec(
+    Limits(seconds=20, memory=256 * MEGABYTE, pids=32, disk=16 * MEGABYTE, output=4 * MEGABYTE)
+)
+SECRET = "metasearch-conformance-secret"
+
+
+def program(source: str) -> dict[str, bytes]:
+    """A one-file program."""
+    return {"program.py": textwrap.dedent(source).encode()}
+
+
+def spec(*, seconds: float) -> SandboxSpec:
+    """The suite's limits with another deadline."""
+    return replace(SPEC, limits=replace(SPEC.limits, seconds=seconds))
+
+
+@asynccontextmanager
+async def holding(
+    provider: SandboxProvider, source: str, of: SandboxSpec = SPEC
+) -> AsyncIterator[Sandbox]:
+    """A sandbox with this program in it."""
+    async with provider.open(of) as sandbox:
+        await sandbox.write(program(source))
+        yield sandbox
+
+
+async def returned(provider: SandboxProvider, source: str, of: SandboxSpec = SPEC) -> Value:
+    """What ``main()`` of this program returns."""
+    async with holding(provider, source, of) as sandbox:
+        return await sandbox.call("program:main")
+
+
+async def failure(
+    provider: SandboxProvider, source: str, of: SandboxSpec = SPEC
+) -> CandidateFailure:
+    """How ``main()`` of this program fails; and the next candidate must run normally."""
+    try:
+        value = await returned(provider, source, of)
+    except CandidateFailure as caught:
+        assert await returned(provider, "def main(): return 'well'") == "well"
+        return caught
+    raise AssertionError(f"it did not fail but returned {value!r:.200}")
+
+
+async def last_words(provider: SandboxProvider, source: str, of: SandboxSpec = SPEC) -> Value:
+    """What an attack reports, where failing and reporting are both allowed."""
+    try:
+        return await returned(provider, source, of)
+    except CandidateFailure as caught:
+        return caught.message
+    finally:
+        assert await returned(provider, "def main(): return 'well'") == "well"
+
+
+class Values:
+    """Plain data in and out."""
+
+    async def test_arguments_and_value_cross_unchanged(self, provider: SandboxProvider) -> None:
+        value: Value = {
+            "none": None,
+            "flags": [True, False],
+            "numbers": [0, -1, 2**70, 0.1, 1e-300],
+            "text": "gr\u00fc\u00df dich \0 \U0001f600",
+            "bytes": b"\x00\xff" * 1000,
+            "nested": {"a": [{"b": []}, {}]},
+            "$b": 0,
+            "looks special": {"$b": 0},
+        }
+        async with holding(provider, "def echo(value, *, again): return [value, again]") as box:
+            assert await box.call("program:echo", value, again=value) == [value, value]
+
+    async def test_special_floats_are_values(self, provider: SandboxProvider) -> None:
+        source = "def main(): return [float('nan'), float('inf'), -float('inf'), -0.0]"
+        nan, inf, minus, zero = await returned(provider, source)
+        assert math.isnan(nan)
+        assert (inf, minus) == (math.inf, -math.inf)
+        assert math.copysign(1, zero) == -1
+
+    async def test_arrays_cross_with_type_and_shape(self, provider: SandboxProvider) -> None:
+        source = """
+        import numpy as np
+        def main(given):
+            given[0, 0] = 7
+            return [given.T, np.array(2.5), np.zeros((0, 3), "int8"), np.arange(3) > 1,
+                    np.array([1 + 2j]), np.float32(0.5), np.array([np.nan])]
+        """
+        given = numpy.arange(6, dtype=">i4").reshape(2, 3)
+        async with holding(provider, source) as sandbox:
+            turned, scalar, empty, flags, complex_, number, nan = await sandbox.call(
+                "program:main", given
+            )
+        assert turned.tolist() == [[7, 3], [1, 4], [2, 5]]
+        assert turned.dtype == ">i4"
+        assert (scalar.shape, float(scalar)) == ((), 2.5)
+        assert (empty.shape, empty.dtype) == ((0, 3), numpy.int8)
+        assert flags.tolist() == [False, False, True]
+        assert complex_[0] == 1 + 2j
+        assert number == 0.5
+        assert math.isnan(nan[0])
+        turned[0, 0] = 1  # The receiver's own, to write in.
+
+    async def test_state_lasts_from_call_to_call(self, provider: SandboxProvider) -> None:
+        source = "n = 0\ndef count():\n    global n\n    n += 1\n    return n"
+        async with holding(provider, source) as sandbox:
+            assert [await sandbox.call("program:count") for _ in range(3)] == [1, 2, 3]
+
+    async def test_files_in_folders_are_modules(self, provider: SandboxProvider) -> None:
+        async with provider.open(SPEC) as sandbox:
+            await sandbox.write({"solver/core.py": b"BASE = 40\n", "solver/__init__.py": b""})
+            await sandbox.write(
+                {"harness.py": b"from solver import core\ndef f(x): return x + core.BASE"}
+            )
+            assert await sandbox.call("harness:f", 2) == 42
+            await sandbox.write({"late.py": b"def f(): return 'late'"})
+            assert await sandbox.call("late:f") == "late"
+
+    async def test_printed_text_is_kept_apart(self, provider: SandboxProvider) -> None:
+        source = """
+        import os, sys
+        def main():
+            print("to out \\x1b[31m<b>")
+            print("to err", file=sys.stderr)
+            os.write(1, b"raw \\xff\\n")
+            return 1
+        """
+        async with holding(provider, source) as sandbox:
+            assert await sandbox.call("program:main") == 1
+            assert sandbox.stdout == "to out \ufffd[31m<b>\nraw \ufffd\n"
+            assert sandbox.stderr == "to err\n"
+
+    async def test_printed_text_loses_its_beginning(self, provider: SandboxProvider) -> None:
+        source = "def main():\n    print('a' * 300_000)\n    print('the end')"
+        async with holding(provider, source) as sandbox:
+            await sandbox.call("program:main")
+            assert len(sandbox.stdout) == 64 * 1024
+            assert sandbox.stdout.endswith("a\nthe end\n")
+
+    async def test_chance_starts_from_a_fixed_state(self, provider: SandboxProvider) -> None:
+        source = "import random\ndef main(): return [random.random(), list({'a', 'b', 'c', 'd'})]"
+        assert await returned(provider, source) == await returned(provider, source)
+
+
+class Commands:
+    """``run`` and ``read``."""
+
+    async def test_command_with_input_output_and_code(self, provider: SandboxProvider) -> None:
+        async with provider.open(SPEC) as sandbox:
+            await sandbox.write({"in/put.txt": b"from a file\n"})
+            done = await sandbox.run(
+                ["sh", "-c", "cat in/put.txt -; echo problem >&2; exit 3"], stdin=b"from stdin\n"
+            )
+        assert (done.exit_code, done.stdout) == (3, b"from a file\nfrom stdin\n")
+        assert done.stderr == b"problem\n"
+        assert 0 < done.seconds < 10
+
+    async def test_large_input_and_output(self, provider: SandboxProvider) -> None:
+        content = os.urandom(3 * MEGABYTE)
+        async with provider.open(SPEC) as sandbox:
+            assert (await sandbox.run(["cat"], stdin=content)).stdout == content
+
+    async def test_input_that_nobody_reads(self, provider: SandboxProvider) -> None:
+        async with provider.open(SPEC) as sandbox:
+            done = await sandbox.run(["true"], stdin=b"x" * MEGABYTE)
+        assert done.exit_code == 0
+
+    async def test_unknown_command_is_a_value(self, provider: SandboxProvider) -> None:
+        async with provider.open(SPEC) as sandbox:
+            done = await sandbox.run(["no-such-command"])
+            assert done.exit_code == 127
+            assert b"no-such-command" in done.stderr
+            assert (await sandbox.run(["sh", "-c", "kill -9 $$"])).exit_code == -9
+
+    async def test_interpreter_finds_the_packages(self, provider: SandboxProvider) -> None:
+        async with provider.open(SPEC) as sandbox:
+            done = await sandbox.run(["python3", "-c", "import numpy; print(numpy.arange(3))"])
+        assert done.stdout == b"[0 1 2]\n", done.stderr
+
+    async def test_command_over_its_time(self, provider: SandboxProvider) -> None:
+        async with provider.open(spec(seconds=0.5)) as sandbox:
+            try:
+                await sandbox.run(["sleep", "60"])
+            except CandidateFailure as caught:
+                assert caught.outcome is Outcome.TIMED_OUT
+            else:
+                raise AssertionError("it ran on")
+
+    async def test_command_that_floods(self, provider: SandboxProvider) -> None:
+        async with provider.open(SPEC) as sandbox:
+            try:
+                await sandbox.run(["sh", "-c", "yes"])
+            except CandidateFailure as caught:
+                assert caught.outcome is Outcome.OUTPUT_LIMIT
+            else:
+                raise AssertionError("it flooded on")
+
+    async def test_files_are_read_back(self, provider: SandboxProvider) -> None:
+        async with provider.open(SPEC) as sandbox:
+            await sandbox.run(["sh", "-c", "mkdir -p a/b && printf result > a/b/c.txt"])
+            assert await sandbox.read("a/b/c.txt") == b"result"
+
+    async def test_only_plain_files_are_read_back(self, provider: SandboxProvider) -> None:
+        script = """
+        ln -s /etc/passwd link; ln -s /etc etc; mkfifo fifo; mkdir folder
+        ln -s /proc/1/fd/3 fd; truncate -s 10M large; python3 -c "
+        import socket; socket.socket(socket.AF_UNIX).bind('socket')"
+        """
+        async with provider.open(SPEC) as sandbox:
+            await sandbox.run(["sh", "-c", textwrap.dedent(script)])
+            names = ["link", "etc/passwd", "fifo", "folder", "fd", "socket", "missing", "large"]
+            for name in names:
+                try:
+                    await sandbox.read(name)
+                except CandidateFailure as caught:
+                    expected = Outcome.OUTPUT_LIMIT if name == "large" else Outcome.INVALID
+                    assert caught.outcome is expected, name
+                else:
+                    raise AssertionError(f"{name} was read back")
+            for path in ("/etc/passwd", "../x", "a/../../x"):
+                with contextlib.suppress(ValueError):
+                    await sandbox.read(path)
+                    raise AssertionError(f"{path} was read back")
+
+    async def test_writing_follows_no_link(self, provider: SandboxProvider) -> None:
+        async with provider.open(SPEC) as sandbox:
+            await sandbox.run(["sh", "-c", "ln -s /tmp/target program.py; mkfifo data.txt"])
+            await sandbox.write({"program.py": b"def f(): return 1", "data.txt": b"x"})
+            assert b"target" not in (await sandbox.run(["ls", "/tmp"])).stdout
+            assert await sandbox.read("data.txt") == b"x"
+
+
+class Outcomes:
+    """Each way to fail has its name."""
+
+    async def test_exception(self, provider: SandboxProvider) -> None:
+        source = """
+        def deeper(x):
+            return 1 / x
+        def main():
+            try:
+                deeper(0)
+            except ZeroDivisionError as error:
+                raise ValueError("because") from error
+        """
+        caught = await failure(provider, source)
+        assert caught.outcome is Outcome.CRASHED
+        assert 'File "program.py", line 3, in deeper' in caught.message
+        assert caught.message.endswith("ValueError: because")
+        assert "runner" not in caught.message
+
+    async def test_program_that_does_not_load(self, provider: SandboxProvider) -> None:
+        caught = await failure(provider, "def main(:\n    pass")
+        assert caught.outcome is Outcome.CRASHED
+        assert "SyntaxError" in caught.message
+        assert 'File "program.py", line 1' in caught.message
+        caught = await failure(provider, "import no_such_module")
+        assert "No module named 'no_such_module'" in caught.message
+        caught = await failure(provider, "x = 1")
+        assert "main" in caught.message
+
+    async def test_sandbox_survives_an_exception(self, provider: SandboxProvider) -> None:
+        source = "def main(x):\n    if x: raise KeyError(x)\n    return 'fine'"
+        async with holding(provider, source) as sandbox:
+            with contextlib.suppress(CandidateFailure):
+                await sandbox.call("program:main", 1)
+                raise AssertionError("it did not raise")
+            assert await sandbox.call("program:main", 0) == "fine"
+
+    async def test_endless_recursion(self, provider: SandboxProvider) -> None:
+        caught = await failure(provider, "def main(): return main()")
+        assert caught.outcome is Outcome.CRASHED
+        assert "RecursionError" in caught.message
+        assert len(caught.message) < 8000
+
+    async def test_exception_that_lies_about_itself(self, provider: SandboxProvider) -> None:
+        source = """
+        class Odd(BaseException):
+            def __str__(self): raise Odd()
+            __repr__ = __str__
+        def main(): raise Odd("x" * 10_000_000)
+        """
+        assert (await failure(provider, source)).outcome is Outcome.CRASHED
+
+    async def test_exits(self, provider: SandboxProvider) -> None:
+        for how, said in (
+            ("sys.exit(3)", "SystemExit"),
+            ("exit()", "SystemExit"),
+            ("os._exit(0)", "exited with status 0"),
+            ("os._exit(7)", "exited with status 7"),
+            ("os.kill(os.getpid(), 9)", "SIGKILL"),
+            ("os.kill(os.getpid(), 15)", "SIGTERM"),
+            ("os.abort()", "SIGABRT"),
+            ("ctypes.string_at(0)", "SIGSEGV"),
+        ):
+            caught = await failure(
+                provider, f"import ctypes, os, sys\ndef main():\n    {how}\n    return 1"
+            )
+            assert caught.outcome is Outcome.CRASHED, how
+            assert said in caught.message, how
+
+    async def test_dead_program_stays_dead(self, provider: SandboxProvider) -> None:
+        async with holding(provider, "import os\ndef main(): os._exit(5)") as sandbox:
+            for _ in range(2):
+                try:
+                    await sandbox.call("program:main")
+                except CandidateFailure as caught:
+                    assert "status 5" in caught.message
+                else:
+                    raise AssertionError("it came back")
+
+    async def test_deadline(self, provider: SandboxProvider) -> None:
+        loop = asyncio.get_running_loop()
+        for body in ("time.sleep(60)", "while True: pass", "input_ = threading.Event().wait()"):
+            began = loop.time()
+            source = f"import threading, time\ndef main():\n    {body}"
+            caught = await failure(provider, source, spec(seconds=0.5))
+            assert caught.outcome is Outcome.TIMED_OUT
+            assert loop.time() - began < 5
+
+    async def test_deadline_holds_while_loading(self, provider: SandboxProvider) -> None:
+        caught = await failure(provider, "while True: pass", spec(seconds=0.5))
+        assert caught.outcome is Outcome.TIMED_OUT
+
+    async def test_deadline_is_for_each_call(self, provider: SandboxProvider) -> None:
+        source = "import time\ndef main(): time.sleep(0.6)"
+        async with holding(provider, source, spec(seconds=1)) as sandbox:
+            for _ in range(3):
+                await sandbox.call("program:main")
+
+    async def test_memory(self, provider: SandboxProvider) -> None:
+        for body in (
+            "x = bytearray(1_000_000_000)",
+            "x = [bytes(10_000_000) + b'x' for _ in range(100)]",
+            "x = 'x' * 10**15",
+        ):
+            caught = await failure(
+                provider, f"import time\ndef main():\n    {body}\n    time.sleep(2)"
+            )
+            assert caught.outcome is Outcome.OUT_OF_MEMORY, body
+
+    async def test_memory_of_all_processes_counts(self, provider: SandboxProvider) -> None:
+        source = """
+        import os, time
+        def main():
+            for _ in range(8):
+                if os.fork() == 0:
+                    x = bytearray(60_000_000)
+                    time.sleep(60)
+                    os._exit(0)
+            while True:
+                if os.wait()[1]:
+                    raise RuntimeError("a child of mine has died")
+        """
+        caught = await failure(provider, source)
+        assert caught.outcome is Outcome.OUT_OF_MEMORY
+
+    async def test_too_much_output(self, provider: SandboxProvider) -> None:
+        for body in (
+            "return b'x' * 5_000_000",
+            "return ['x' * 1000] * 5000",
+            "print('x' * 5_000_000)",
+            "while True: os.write(2, b'x' * 65536)",
+        ):
+            caught = await failure(provider, f"import os\ndef main():\n    {body}")
+            assert caught.outcome is Outcome.OUTPUT_LIMIT, body
+
+    async def test_values_that_cannot_be_sent(self, provider: SandboxProvider) -> None:
+        for body in (
+            "return {1, 2}",
+            "return object()",
+            "return main",
+            "return {1: 2}",
+            "return 10**5000",
+            "return np.array([object()])",
+            "return np.array([{}, 'x'], dtype=object)",
+            "return np.zeros(3, dtype=[('a', 'i4')])",
+            "x = []; x.append(x); return x",
+            "x = []\n    for _ in range(100): x = [x]\n    return x",
+        ):
+            caught = await failure(provider, f"import numpy as np\ndef main():\n    {body}")
+            assert caught.outcome is Outcome.INVALID, body
+
+
+class Isolation:
+    """What a candidate cannot see or reach."""
+
+    async def test_no_environment_of_the_host(self, provider: SandboxProvider) -> None:
+        os.environ["METASEARCH_TEST_SECRET"] = SECRET
+        source = """
+        import glob, os
+        def main():
+            seen = [str(dict(os.environ))]
+            for pattern in ("environ", "cmdline", "mem", "maps", "root/etc/shadow"):
+                for path in glob.glob(f"/proc/[0-9]*/{pattern}"):
+                    try:
+                        with open(path, "rb") as file:
+                            seen.append(file.read(1_000_000).decode("latin-1"))
+                    except OSError:
+                        pass
+            return [len(seen), "conformance-secret" in "".join(seen), sorted(os.environ)]
+        """
+        try:
+            count, found, names = await returned(provider, source)
+        finally:
+            del os.environ["METASEARCH_TEST_SECRET"]
+        assert count
+        assert not found
+        assert not {"SSH_AUTH_SOCK", "OPENAI_API_KEY", "METASEARCH_TEST_SECRET"} & set(names)
+
+    async def test_keeper_cannot_be_read(self, provider: SandboxProvider) -> None:
+        source = """
+        import os
+        def main():
+            opened = []
+            for name in ("environ", "mem", "maps", "fd/0", "root/", "cwd/"):
+                try:
+                    opened.append(os.open(f"/proc/1/{name}", os.O_RDONLY))
+                except OSError:
+                    pass
+            return opened
+        """
+        assert await returned(provider, source) == []
+
+    async def test_no_files_of_the_host(self, provider: SandboxProvider, tmp_path: Path) -> None:
+        secret = tmp_path / "hidden.txt"
+        secret.write_text(SECRET)
+        source = f"""
+        import os
+        def main():
+            seen = []
+            for path in ({str(secret)!r}, "/etc/shadow", "/etc/hostname", "/root/.bashrc",
+                         {str(Path.home())!r} + "/.bashrc", {str(Path.cwd())!r} + "/pyproject.toml",
+                         "/var/run/docker.sock", "/sys/kernel", "/proc/1/root/etc/hostname"):
+                if os.path.exists(path):
+                    seen.append(path)
+            return seen
+        """
+        assert await returned(provider, source) == []
+
+    async def test_nothing_outside_can_be_written(self, provider: SandboxProvider) -> None:
+        source = """
+        import os
+        def main():
+            written = []
+            for root, folders, _ in os.walk("/", topdown=True):
+                if root in ("/proc", "/sandbox", "/tmp", "/dev/shm"):
+                    folders.clear()
+                    continue
+                if root.count("/") > 3:
+                    folders.clear()
+                try:
+                    open(root + "/written", "w").close()
+                    written.append(root)
+                except OSError:
+                    pass
+            for name in ("sys/kernel/core_pattern", "sys/kernel/hostname", "sysrq-trigger",
+                         "sys/vm/drop_caches", "sys/kernel/modprobe"):
+                try:
+                    open("/proc/" + name, "w").close()
+                    written.append(name)
+                except OSError:
+                    pass
+            return written
+        """
+        assert await returned(provider, source) == []
+
+    async def test_no_processes_of_the_host(self, provider: SandboxProvider) -> None:
+        source = """
+        import os
+        def main(pids):
+            alive = []
+            for pid in pids:
+                try:
+                    os.kill(pid, 0)
+                    alive.append(pid)
+                except OSError:
+                    pass
+            own = [name for name in os.listdir("/proc") if name.isdigit()]
+            return [alive, len(own)]
+        """
+        async with holding(provider, source) as sandbox:
+            host = [pid for pid in (os.getpid(), os.getppid()) if pid > 100]
+            alive, count = await sandbox.call("program:main", host)
+        assert alive == []
+        assert count <= 4
+
+    async def test_no_network(self, provider: SandboxProvider) -> None:
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        abstract = socket.socket(socket.AF_UNIX)
+        abstract.bind(f"\0metasearch-{os.getpid()}")
+        abstract.listen()
+        source = f"""
+        import socket
+        def main():
+            reached = []
+            for family, address in (
+                (socket.AF_INET, ("127.0.0.1", {port})), (socket.AF_INET, ("8.8.8.8", 53)),
+                (socket.AF_INET, ("169.254.169.254", 80)), (socket.AF_INET6, ("::1", {port})),
+                (socket.AF_UNIX, "\\0metasearch-{os.getpid()}"),
+            ):
+                try:
+                    with socket.socket(family) as s:
+                        s.settimeout(2)
+                        s.connect(address)
+                    reached.append(address)
+                except OSError:
+                    pass
+            for family in (socket.AF_PACKET, socket.AF_NETLINK, 38, 40):
+                try:
+                    socket.socket(family, socket.SOCK_RAW).close()
+                    reached.append(family)
+                except OSError:
+                    pass
+            try:
+                reached.append(socket.getaddrinfo("example.org", 80))
+            except OSError:
+                pass
+            return reached
+        """
+        try:
+            assert await returned(provider, source) == []
+        finally:
+            abstract.close()
+            server.close()
+
+    async def test_dangerous_system_calls_are_refused(self, provider: SandboxProvider) -> None:
+        source = """
+        import ctypes, os, platform
+        CALLS = {"mount": (165, 40), "umount2": (166, 39), "unshare": (272, 97),
+                 "setns": (308, 268), "ptrace": (101, 117), "bpf": (321, 280),
+                 "userfaultfd": (323, 282), "io_uring_setup": (425, 425), "keyctl": (250, 219),
+                 "add_key": (248, 217), "perf_event_open": (298, 241), "kexec_load": (246, 104),
+                 "init_module": (175, 105), "open_by_handle_at": (304, 265),
+                 "process_vm_readv": (310, 270), "pidfd_getfd": (438, 438), "fsopen": (430, 430),
+                 "move_mount": (429, 429), "pivot_root": (155, 41), "chroot": (161, 51),
+                 "clone3": (435, 435), "reboot": (169, 142), "swapon": (167, 224)}
+        def main():
+            libc = ctypes.CDLL(None, use_errno=True)
+            column = ("x86_64", "aarch64").index(platform.machine())
+            allowed = []
+            for name, numbers in CALLS.items():
+                ctypes.set_errno(0)
+                result = libc.syscall(numbers[column], 0, 0, 0, 0, 0)
+                if result >= 0 or ctypes.get_errno() not in (1, 38):
+                    allowed.append([name, result, ctypes.get_errno()])
+            for flag in (0x10000000, 0x20000, 0x20000000, 0x40000000):
+                pid = libc.syscall((56, 220)[column], flag | 17, 0, 0, 0, 0)
+                if pid == 0:
+                    os._exit(0)
+                if pid > 0:
+                    allowed.append(["clone", flag])
+            if libc.syscall(165 + 0x40000000, 0, 0, 0, 0, 0) >= 0 and column == 0:
+                allowed.append("x32")
+            return allowed
+        """
+        assert await returned(provider, source) == []
+
+    async def test_no_rights(self, provider: SandboxProvider) -> None:
+        source = """
+        import os
+        def main():
+            status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+            tried = []
+            for attempt in (lambda: os.setuid(0), lambda: os.chown("/sandbox", 0, 0),
+                            lambda: os.mknod("/tmp/device", 0o20666, os.makedev(1, 1)),
+                            lambda: os.nice(-5)):
+                try:
+                    attempt()
+                    tried.append(1)
+                except OSError:
+                    tried.append(0)
+            sets = [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")]
+            modes = [status[name].strip() for name in ("NoNewPrivs", "Seccomp")]
+            return [os.getuid(), sets, *modes, tried]
+        """
+        user, sets, no_new, seccomp, tried = await returned(provider, source)
+        assert user != 0
+        assert sets == [0, 0, 0, 0]
+        assert (no_new, seccomp) == ("1", "2")
+        assert tried == [0, 0, 0, 0]
+
+    async def test_private_and_capped_file_system(self, provider: SandboxProvider) -> None:
+        source = """
+        import os
+        def main():
+            before = [os.listdir(f) for f in ("/tmp", "/dev/shm", "/var/tmp")]
+            for folder in ("/tmp", "/dev/shm", "."):
+                with open(folder + "/left", "w") as file:
+                    file.write("behind")
+            return before
+        """
+        # Not compared with nothing: an interpreter that lives below /tmp is shown there.
+        first, second = [await returned(provider, source) for _ in range(2)]
+        assert first == second
+        assert not any("left" in listing for listing in first)
+
+    async def test_two_at_once_do_not_meet(self, provider: SandboxProvider) -> None:
+        source = """
+        import os, socket, time
+        def main(name):
+            server = socket.socket(socket.AF_UNIX)
+            server.bind("\\0meet")
+            server.listen()
+            open("/tmp/" + name, "w").close()
+            time.sleep(0.3)
+            return [os.listdir("/tmp"), len([p for p in os.listdir("/proc") if p.isdigit()])]
+        """
+
+        async def one(name: str) -> Value:
+            async with holding(provider, source) as sandbox:
+                return await sandbox.call("program:main", name)
+
+        for name, (files, processes) in zip(
+            "abcd", await asyncio.gather(*map(one, "abcd")), strict=True
+        ):
+            assert [file for file in files if file in "abcd"] == [name]
+            assert processes <= 3
+
+
+class Attacks:
+    """Each costs one candidate and nothing else."""
+
+    async def test_fork_bomb(self, provider: SandboxProvider) -> None:
+        source = """
+        import os
+        def main():
+            while True:
+                try:
+                    os.fork()
+                except OSError:
+                    pass
+        """
+        caught = await failure(provider, source, spec(seconds=1))
+        assert caught.outcome in (Outcome.TIMED_OUT, Outcome.CRASHED)
+
+    async def test_thread_bomb(self, provider: SandboxProvider) -> None:
+        source = """
+        import threading
+        def main():
+            started = 0
+            try:
+                for _ in range(10_000):
+                    threading.Thread(target=threading.Event().wait, daemon=True).start()
+                    started += 1
+            except RuntimeError:
+                return started
+        """
+        said = await last_words(provider, source)
+        assert isinstance(said, str) or said <= SPEC.limits.pids
+
+    async def test_daemon_does_not_outlive_its_candidate(self, provider: SandboxProvider) -> None:
+        source = """
+        import os, signal, time
+        def main(wait):
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    for number in range(1, 32):
+                        try:
+                            signal.signal(number, signal.SIG_IGN)
+                        except OSError:
+                            pass
+                    os.execvp("sleep", ["sleep", "86397"])
+                os._exit(0)
+            time.sleep(wait)
+        """
+        async with holding(provider, source) as sandbox:
+            await sandbox.call("program:main", 0.2)
+        assert not _running("86397")
+        async with holding(provider, source, spec(seconds=0.5)) as sandbox:
+            with contextlib.suppress(CandidateFailure):
+                await sandbox.call("program:main", 60)
+        assert not _running("86397")
+
+    async def test_full_disk(self, provider: SandboxProvider) -> None:
+        source = """
+        import errno, os
+        def main():
+            written = 0
+            try:
+                for folder in ("/tmp", "/dev/shm", "."):
+                    for number in range(100):
+                        with open(f"{folder}/{number}", "wb") as file:
+                            file.write(bytes(1_000_000))
+                            file.flush()
+                        written += 1_000_000
+            except OSError as error:
+                return [errno.errorcode[error.errno], written]
+        """
+        code, written = await returned(provider, source)
+        assert code in ("ENOSPC", "EFBIG")
+        assert written <= SPEC.limits.disk
+
+    async def test_all_inodes_and_descriptors(self, provider: SandboxProvider) -> None:
+        source = """
+        import os
+        def main():
+            files = descriptors = 0
+            try:
+                while files < 1_000_000:
+                    os.symlink("x", f"/tmp/{files}")
+                    files += 1
+            except OSError:
+                pass
+            try:
+                while descriptors < 1_000_000:
+                    os.open("/dev/null", os.O_RDONLY)
+                    descriptors += 1
+            except OSError:
+                pass
+            return [files, descriptors]
+        """
+        said = await last_words(provider, source)
+        if isinstance(said, list):
+            assert said[0] < 500_000
+            assert said[1] < 100_000
+
+    async def test_stopping_itself(self, provider: SandboxProvider) -> None:
+        for how in ("os.kill(os.getpid(), signal.SIGSTOP)", "os.kill(0, signal.SIGSTOP)"):
+            source = f"import os, signal\ndef main():\n    {how}\n    return 1"
+            caught = await failure(provider, source, spec(seconds=0.5))
+            assert caught.outcome is Outcome.TIMED_OUT
+
+    async def test_signals_to_everything(self, provider: SandboxProvider) -> None:
+        source = """
+        import os, signal
+        def main():
+            for number in (signal.SIGSTOP, signal.SIGKILL, signal.SIGTERM, signal.SIGCHLD):
+                for target in (1, os.getppid()):
+                    try:
+                        os.kill(target, number)
+                    except OSError:
+                        pass
+            return "still here"
+        """
+        assert await last_words(provider, source) == "still here"
+
+    async def test_forged_frames(self, provider: SandboxProvider) -> None:
+        forge = """
+        import json, os, struct, sys
+        def frame(value, header=None):
+            text = json.dumps(value).encode() if header is None else header
+            return struct.pack("<4sII", b"MSW1", len(text), 0) + text
+        def shout(data):
+            for fd in range(3, 64):
+                try:
+                    os.write(fd, data)
+                except OSError:
+                    pass
+        def main():
+            shout({attack})
+            {then}
+        """
+        value = "frame({'call': 1, 'value': 'forged'})"
+        for attack, then in (
+            (value, "os._exit(0)"),
+            (value + " * 1000", "return 2"),
+            ("frame({'call': 2, 'value': 'forged'})", "return 2"),
+            ("frame({'ended': 'call', 'code': 0})", "os._exit(3)"),
+            ("frame({'started': True})", "return 2"),
+            ("frame([])", "return 2"),
+            ("frame({'call': 1})", "return 2"),
+            ("frame(0, b'[' * 100_000)", "return 2"),
+            ('frame(0, b\'{"$a": [0, "|O", [1]]}\')', "return 2"),
+            ("b'junk' * 100", "return 2"),
+            ("struct.pack('<4sII', b'MSW1', 2**31, 4000)", "return 2"),
+            ("frame({'call': 1, 'value': 1})[:-3]", "import time; time.sleep(60)"),
+        ):
+            text = textwrap.dedent(forge).replace("{attack}", attack).replace("{then}", then)
+            said = await last_words(provider, text, spec(seconds=1))
+            # It may lie about its value: here it says "forged". It is one value, for one
+            # call, or a failure; nothing else comes of it.
+            assert said in ("forged", 2) or (isinstance(said, str) and said != ""), attack
+
+    async def test_forged_frames_do_not_answer_later_calls(self, provider: SandboxProvider) -> None:
+        source = """
+        import json, os, struct
+        def main():
+            for number in range(1, 9):
+                text = json.dumps({"call": number, "value": "forged"}).encode()
+                os.write(3, struct.pack("<4sII", b"MSW1", len(text), 0) + text)
+            os._exit(0)
+        """
+        async with holding(provider, source) as sandbox:
+            with contextlib.suppress(CandidateFailure):
+                assert await sandbox.call("program:main") == "forged"
+            await asyncio.sleep(0.2)
+            try:
+                await sandbox.call("program:main")
+            except CandidateFailure as caught:
+                assert caught.outcome in (Outcome.INVALID, Outcome.CRASHED)
+            else:
+                raise AssertionError("a dead candidate has answered")
+
+    async def test_hanging_up(self, provider: SandboxProvider) -> None:
+        source = "import os, time\ndef main():\n    os.closerange(0, 100)\n    time.sleep(60)"
+        caught = await failure(provider, source)
+        assert caught.outcome is Outcome.CRASHED
+
+    async def test_poisoning_its_own_process(self, provider: SandboxProvider) -> None:
+        source = """
+        import builtins, gc, json, os, sys, time
+        def main():
+            for module in list(sys.modules.values()):
+                for name in list(vars(module)):
+                    if name in ("encode", "dumps", "_send", "_answer", "monotonic", "time"):
+                        try:
+                            setattr(module, name, lambda *a, **k: b"poison")
+                        except Exception:
+                            pass
+            for found in gc.get_objects():
+                if isinstance(found, dict) and "limit" in found:
+                    found["limit"] = 10**12
+            return 1
+        """
+        await last_words(provider, source, spec(seconds=1))
+
+    async def test_memory_that_no_process_owns(self, provider: SandboxProvider) -> None:
+        source = """
+        import os
+        def main():
+            kept, written = [], 0
+            try:
+                for number in range(64):
+                    kept.append(os.memfd_create(str(number)))
+                    for _ in range(15):
+                        written += os.write(kept[-1], bytes(1_000_000))
+            except OSError:
+                pass
+            return written
+        """
+        said = await last_words(provider, source)
+        assert isinstance(said, str) or said <= SPEC.limits.memory
+
+
+def _running(argument: str) -> bool:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if argument.encode() in path.read_bytes().split(b"\0"):
+                return True
+    return False
+
+
+class SandboxConformance(Values, Commands, Outcomes, Isolation, Attacks):
+    """The whole suite."""

@@ -1,0 +1,115 @@
+"""Scripted models and evaluators on a real archive, for tests of engines and strategies.
+
+No process, no network, no clock: what happens follows from the functions given, so that a
+run can be compared with another one, interrupted anywhere and continued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from metasearch.archive import CampaignArchive
+from metasearch.campaign import Role
+from metasearch.candidate import (
+    EvaluationResult,
+    ExchangeState,
+    Message,
+    Outcome,
+    Score,
+    StageResult,
+    Usage,
+)
+from metasearch.evaluation import EvaluationRequest
+from metasearch.step import Reply
+
+
+class ScriptedModels:
+    """Answers by a function, through the archive's journal like the real client.
+
+    Attributes:
+        bought: (step, call) of every reply that was not in the journal, in order.
+        prompts: The messages of these.
+    """
+
+    def __init__(
+        self, archive: CampaignArchive, answer: Callable[[Sequence[Message]], str]
+    ) -> None:
+        self.bought: list[tuple[int, int]] = []
+        self.prompts: list[Sequence[Message]] = []
+        self.in_flight = 0
+        self._archive = archive
+        self._answer = answer
+
+    def recall(self, step: int, call: int, messages: Sequence[Message]) -> Reply | None:
+        """The stored reply, if this question was asked here before."""
+        known = self._archive.exchange(step, call)
+        if (
+            known is None
+            or known.state is not ExchangeState.ANSWERED
+            or known.messages != tuple(messages)
+        ):
+            return None
+        return Reply(known.reply, known.usage, known.finish_reason, replayed=True)
+
+    async def ask(
+        self,
+        *,
+        step: int,
+        call: int,
+        role: Role,
+        messages: Sequence[Message],
+        temperature: float | None,
+    ) -> Reply:
+        """The reply of this place."""
+        known = self.recall(step, call, messages)
+        if known is not None:
+            return known
+        self._archive.begin_exchange(step, call, role=role, model="scripted", messages=messages)
+        self.in_flight += 1
+        try:
+            await asyncio.sleep(0)
+            text = self._answer(messages)
+        finally:
+            self.in_flight -= 1
+        usage = Usage(input_tokens=10, output_tokens=5)
+        self._archive.answer_exchange(step, call, reply=text, finish_reason="stop", usage=usage)
+        self.bought.append((step, call))
+        self.prompts.append(messages)
+        return Reply(text, usage, "stop", replayed=False)
+
+
+class ScriptedPool:
+    """Evaluates by a function.
+
+    Attributes:
+        evaluated: The candidates' numbers, in order.
+    """
+
+    def __init__(
+        self, evaluate: Callable[[EvaluationRequest], EvaluationResult], lanes: int = 2
+    ) -> None:
+        self.lanes = lanes
+        self.evaluated: list[int] = []
+        self._evaluate = evaluate
+        self._slots = asyncio.Semaphore(lanes)
+
+    async def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+        """What the function says."""
+        async with self._slots:
+            await asyncio.sleep(0)
+            result = self._evaluate(request)
+            self.evaluated.append(request.number)
+            return result
+
+
+def scored(**scores: float) -> EvaluationResult:
+    """A result with these scores, each measured once."""
+    metrics = {name: Score(value=v, low=v, high=v) for name, v in scores.items()}
+    stage = StageResult(stage="evaluate", scores=metrics, passed=True, seconds=0.0)
+    return EvaluationResult(outcome=Outcome.SCORED, stages=(stage,))
+
+
+def failed(outcome: Outcome, error: str) -> EvaluationResult:
+    """A result without scores."""
+    return EvaluationResult(outcome=outcome, error=error)

@@ -1,0 +1,125 @@
+"""The bubblewrap provider: fresh namespaces for each candidate, forked from a warm parent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from metasearch.errors import CandidateFailure, PrerequisiteError, SandboxError
+from metasearch.sandboxes import cgroups, inside
+from metasearch.sandboxes.base import Limits, Sandbox, SandboxSpec
+from metasearch.sandboxes.launch import ColdStart, Launcher, WarmParent
+from metasearch.sandboxes.room import Room
+
+_REAP_ATTEMPTS = 60
+
+_log = logging.getLogger(__name__)
+
+
+class BubblewrapProvider:
+    """Satisfies :class:`metasearch.sandboxes.base.SandboxProvider`.
+
+    Args:
+        cold: Start an interpreter for each candidate instead of forking a warm parent.
+            Taken by itself where the kernel refuses nested namespaces.
+        groups: Whether control groups may be used where they can be made. Without them
+            memory and processes are watched from the keeper.
+    """
+
+    name = "bubblewrap"
+
+    def __init__(self, *, cold: bool = False, groups: bool = True) -> None:
+        self._cold = cold
+        self._parents: dict[SandboxSpec, asyncio.Task[WarmParent | None]] = {}
+        self._slots = cgroups.Slots(cgroups.trees() if groups else ())
+        self._idle_slots: list[cgroups.Slot] = []
+
+    async def check(self) -> None:
+        """Make sure that sandboxes can be opened here, by opening one."""
+        inside.bubblewrap()
+        spec = SandboxSpec(Limits(seconds=30))
+        try:
+            async with self.open(spec) as sandbox:
+                await sandbox.write({"check.py": b"def check():\n    return 42\n"})
+                answer = await sandbox.call("check:check")
+        except (SandboxError, CandidateFailure) as error:
+            raise PrerequisiteError(f"bubblewrap cannot make a sandbox here: {error}") from None
+        if answer != 42:
+            raise PrerequisiteError("bubblewrap sandboxes do not return values here")
+
+    @asynccontextmanager
+    async def open(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+        """A fresh sandbox, destroyed with everything in it when the block ends."""
+        room = Room(spec, lambda: self._lease(spec))
+        try:
+            yield room
+        finally:
+            await asyncio.shield(room.close())
+
+    async def reap(self) -> int:
+        """Remove the control groups of killed runs. Processes and mounts die by themselves."""
+        total = 0
+        for _ in range(_REAP_ATTEMPTS):
+            removed, remaining = cgroups.reap()
+            total += removed
+            if not remaining:
+                break
+            await asyncio.sleep(0.05)
+        return total
+
+    async def close(self) -> None:
+        """End warm parents."""
+        parents, self._parents = self._parents, {}
+        for task in parents.values():
+            task.cancel()
+            with contextlib.suppress(Exception, asyncio.CancelledError):
+                parent = await task
+                if parent is not None:
+                    await parent.end()
+        self._slots.close()
+
+    async def _lease(self, spec: SandboxSpec) -> Launcher:
+        """What starts the next candidate of this spec."""
+        parent = None if self._cold else await self._parent(spec)
+        if parent is not None:
+            return await parent.branch(self._slots)
+        slot = self._idle_slots.pop() if self._idle_slots else self._slots.make()
+        return ColdStart(spec, slot, self._idle_slots)
+
+    async def _parent(self, spec: SandboxSpec) -> WarmParent | None:
+        """The warm parent for what a spec imports and shows; a new one if it has died."""
+        key = SandboxSpec(preload=spec.preload, paths=spec.paths)
+        task = self._parents.get(key)
+        if task is None or (task.done() and not _usable(task)):
+            self._parents[key] = asyncio.create_task(self._warm_up(key, instead_of=task))
+        return await asyncio.shield(self._parents[key])
+
+    async def _warm_up(
+        self, spec: SandboxSpec, instead_of: asyncio.Task[WarmParent | None] | None
+    ) -> WarmParent | None:
+        if instead_of is not None:
+            with contextlib.suppress(Exception):
+                if (dead := await instead_of) is not None:
+                    await dead.end()
+        parent = WarmParent(spec)
+        try:
+            if not await parent.start():
+                problem = f"importing {', '.join(spec.preload)} starts threads"
+            elif not (problem := await parent.trial()):
+                return parent
+        except BaseException:
+            await parent.end()
+            raise
+        await parent.end()
+        _log.warning("candidates start cold here, slower but no less isolated: %s", problem)
+        return None
+
+
+def _usable(task: asyncio.Task[WarmParent | None]) -> bool:
+    if task.cancelled() or task.exception() is not None:
+        return False
+    parent = task.result()
+    return parent is None or parent.alive

@@ -1,0 +1,322 @@
+"""Process 1 of a candidate's namespaces: makes the room, starts what runs in it, sees it end.
+
+The keeper runs no code of the candidate. The candidate cannot signal it (it is process 1),
+trace it (the filter) or read it (it is not dumpable). It takes orders from the owner on a
+socket that nothing else holds, and when that socket closes, it ends, and all with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import select
+import signal
+import socket
+import stat
+import sys
+from typing import Any, NoReturn
+
+from metasearch.sandboxes import wire
+from metasearch.sandboxes.runner import files, linux, program, seccomp
+
+ROOM = "/sandbox"
+"""The private file system: ``work`` (the working folder), ``tmp`` (/tmp), ``shm`` (/dev/shm)."""
+WORK = f"{ROOM}/work"
+USER = 1000
+"""Who the candidate is, as seen inside."""
+BAD_COMMAND = {errno.ENOENT: 127, errno.EACCES: 126, errno.ENOEXEC: 126}
+"""Exit codes by which shells say that a command could not be started."""
+
+_MAX_OPEN_FILES = 1024
+_WATCH_MILLISECONDS = 50
+
+
+class Order:
+    """What the owner wants of this sandbox; its first message."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.disk: int = fields["disk"]
+        self.inodes = min(max(self.disk // 8192, 1024), 262_144)
+        self.output: int = fields["output"]
+        self.pids: int = fields["pids"]
+        self.cpu: int = fields["cpu"]
+        """Seconds of processor time for each call."""
+        self.memory: int = fields["memory"]
+        self.start: bool = fields["start"]
+        """Whether to start the program at once, without waiting for its first call."""
+        self.accounted: bool = fields["accounted"]
+        """Whether a cgroup limits memory and processes; else this process watches them."""
+        self.count_processes: bool = fields["count_processes"]
+        """Whether the kernel counts a user's processes for each user namespace apart."""
+
+
+def make_room(order: Order, outside_user: int, outside_group: int, below_tmp: list[str]) -> None:
+    """From inside fresh namespaces: identity, private file system and process list.
+
+    Args:
+        order: What the owner wants.
+        outside_user: The user that this process is outside.
+        outside_group: Likewise the group.
+        below_tmp: Paths below /tmp that are to stay visible in the private one.
+    """
+    linux.map_user(USER, outside_user, outside_group)
+    flags = linux.MS_NOSUID | linux.MS_NODEV
+    data = f"size={order.disk},nr_inodes={order.inodes},mode=755"
+    linux.mount("tmpfs", ROOM, "tmpfs", flags, data)
+    for path in below_tmp:
+        private = ROOM + path
+        if os.path.isdir(path):
+            os.makedirs(private, exist_ok=True)
+        else:
+            os.makedirs(os.path.dirname(private), exist_ok=True)
+            os.close(os.open(private, os.O_CREAT | os.O_WRONLY, 0o600))
+        linux.mount(path, private, "", linux.MS_BIND | linux.MS_REC)
+    if below_tmp:
+        linux.mount(f"{ROOM}/tmp", "/tmp", "", linux.MS_BIND | linux.MS_REC)
+    try:
+        linux.mount("proc", "/proc", "proc", flags | linux.MS_NOEXEC)
+    except PermissionError:
+        # Some hosts cover parts of /proc, and then the kernel gives no fresh one. Without
+        # it some programs know less about the machine, but none sees other processes.
+        linux.mount("tmpfs", "/proc", "tmpfs", flags | linux.MS_RDONLY, "size=4096")
+    socket.sethostname("sandbox")
+
+
+def keep(order: Order, control: socket.socket, program_fds: tuple[int, int, int]) -> NoReturn:
+    """Run a sandbox that has been made, until its owner lets go. Process 1 never returns."""
+    keeper = _Keeper(order, control, program_fds)
+    try:
+        try:
+            keeper.prepare()
+        except OSError as error:
+            keeper.send({"unmade": str(error)})
+        else:
+            keeper.serve()
+    except OSError as error:
+        keeper.send({"failed": str(error)})
+    finally:
+        os._exit(0)
+
+
+def limit_for_all() -> None:
+    """The limits that are the same for every candidate; set once, before the forks."""
+    _limit(
+        {
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_NOFILE: _MAX_OPEN_FILES,
+            resource.RLIMIT_MEMLOCK: 65536,
+        }
+    )
+
+
+def _limit(hard_limits: dict[int, int]) -> None:
+    for which, limit in hard_limits.items():
+        ceiling = resource.getrlimit(which)[1]
+        value = limit if ceiling == resource.RLIM_INFINITY else min(limit, ceiling)
+        resource.setrlimit(which, (value, value))
+
+
+class _Keeper:
+    def __init__(
+        self, order: Order, control: socket.socket, program_fds: tuple[int, int, int]
+    ) -> None:
+        self.order = order
+        self.control = control
+        self.program_fds = program_fds
+        self.running: dict[int, str] = {}
+        self.calls = 0
+        self.reader = wire.FrameReader(sys.maxsize)
+        self.received: list[int] = []
+
+    def prepare(self) -> None:
+        for folder in (WORK, f"{ROOM}/tmp", f"{ROOM}/shm"):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
+        os.chdir(WORK)
+        linux.drop_capabilities()
+        linux.forbid_new_privileges()
+        linux.die_with_parent()
+        linux.set_dumpable(False)
+        hard_limits = {resource.RLIMIT_FSIZE: self.order.disk}
+        if not self.order.accounted:
+            # A backstop for the watch, far above what resident memory may reach; where
+            # there is no list of processes to watch, all there is.
+            watchable = os.path.exists("/proc/1")
+            data = 2 * self.order.memory + 2 * 1024**3 if watchable else self.order.memory
+            hard_limits[resource.RLIMIT_DATA] = data
+        if self.order.count_processes:
+            hard_limits[resource.RLIMIT_NPROC] = self.order.pids + 1
+        _limit(hard_limits)
+        self.wake, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        if self.order.start:
+            self.allow_call()
+        poll = select.poll()
+        poll.register(self.control.fileno(), select.POLLIN)
+        poll.register(self.wake, select.POLLIN)
+        while True:
+            watching = bool(self.running) and not self.order.accounted
+            for descriptor, _ in poll.poll(_WATCH_MILLISECONDS if watching else None):
+                if descriptor == self.wake:
+                    os.read(self.wake, 4096)
+                    self.reap()
+                else:
+                    self.listen()
+            if watching:
+                self.watch()
+
+    def listen(self) -> None:
+        data, descriptors, _, _ = socket.recv_fds(self.control, 1 << 18, 4)
+        self.received += descriptors
+        if not data:
+            os._exit(0)
+        for message in self.reader.feed(data):
+            ((order, content),) = message.items()
+            if order == "write":
+                self.write(content)
+            elif order == "call":
+                self.allow_call()
+            elif order == "run":
+                self.run(content)
+            elif order == "read":
+                self.read(content)
+
+    def send(self, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
+        frame = wire.encode(message)
+        sent = socket.send_fds(self.control, [frame], list(descriptors))
+        self.control.sendall(frame[sent:])
+
+    def write(self, content: dict[str, bytes]) -> None:
+        try:
+            files.write(WORK, content)
+        except OSError as error:
+            self.send({"written": str(error)})
+        else:
+            self.send({"written": ""})
+
+    def read(self, path: str) -> None:
+        """Hand the owner a regular file, opened; it reads as much of it as it wants."""
+        try:
+            descriptor = files.open_to_read(WORK, path)
+        except OSError as error:
+            self.send({"opened": error.strerror or "cannot be opened"})
+            return
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                self.send({"opened": ""}, (descriptor,))
+            else:
+                self.send({"opened": "is not a regular file"})
+        finally:
+            os.close(descriptor)
+
+    def allow_call(self) -> None:
+        """Start the program before its first call; give it processor time for each."""
+        self.calls += 1
+        for pid, kind in self.running.items():
+            if kind == "call":
+                allowance = (self.calls * self.order.cpu, resource.RLIM_INFINITY)
+                resource.prlimit(pid, resource.RLIMIT_CPU, allowance)
+                return
+        if self.calls == 1:
+            null = os.open("/dev/null", os.O_RDONLY)
+            channel, out, err = self.program_fds
+            pid = self.fork([null, out, err, channel])
+            if pid == 0:
+                _as_program(lambda: program.serve(WORK, self.order.output))
+            self.running[pid] = "call"
+            for descriptor in (null, *self.program_fds):
+                os.close(descriptor)
+
+    def run(self, argv: list[str]) -> None:
+        descriptors, self.received = self.received[:3], self.received[3:]
+        pid = self.fork(descriptors)
+        if pid == 0:
+            _as_program(lambda: _execute(argv))
+        self.running[pid] = "run"
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def fork(self, descriptors: list[int]) -> int:
+        """Fork; the child has these descriptors as 0, 1, ... and no others, and is confined."""
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setsid()
+            # First out of the way, so that none is overwritten before it has been moved.
+            high = [os.dup2(d, 100 + index) for index, d in enumerate(descriptors)]
+            for index, descriptor in enumerate(high):
+                os.dup2(descriptor, index, inheritable=index < 3)
+            os.closerange(len(high), _MAX_OPEN_FILES)
+            cpu = self.order.cpu * max(self.calls, 1)
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu, resource.RLIM_INFINITY))
+            linux.set_dumpable(True)
+            with contextlib.suppress(OSError):
+                score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+                os.write(score, b"500")
+                os.close(score)
+            seccomp.install(accounted=self.order.accounted)
+        except BaseException:
+            os._exit(125)
+        return 0
+
+    def reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            kind = self.running.pop(pid, None)
+            if kind is not None:
+                self.send({"ended": kind, "code": os.waitstatus_to_exitcode(status)})
+
+    def watch(self) -> None:
+        """Tell the owner when all processes together use more memory than they may."""
+        resident = processes = 0
+        for name in os.listdir("/proc"):
+            if not name.isdigit() or name == "1":
+                continue
+            try:
+                with open(f"/proc/{name}/status", "rb") as status:
+                    for line in status:
+                        if line.startswith((b"RssAnon", b"RssShmem")):
+                            resident += 1024 * int(line.split()[1])
+                        elif line.startswith(b"Threads"):
+                            processes += int(line.split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        if resident > self.order.memory:
+            self.send({"over": "memory"})
+        elif processes > self.order.pids:
+            self.send({"over": "pids"})
+        room = os.statvfs(ROOM)
+        if room.f_files - room.f_ffree > self.order.inodes:
+            self.send({"over": "files"})
+
+
+def _as_program(main: Any) -> NoReturn:
+    """Leave nothing of the keeper to come back to, whatever the candidate's code does."""
+    try:
+        main()
+    except BaseException:
+        os._exit(125)
+    os._exit(125)
+
+
+def _execute(argv: list[str]) -> NoReturn:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvp(argv[0], argv)
+    except OSError as error:
+        os.write(2, f"{argv[0]}: {error.strerror}\n".encode("utf-8", "replace"))
+        os._exit(BAD_COMMAND.get(error.errno or 0, 126))

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from metasearch.archive import Archive, CampaignArchive, Held
+from metasearch.candidate import Exchange, ExchangeState, Message, Usage
+from metasearch.program import Program
+
+Begin = Callable[..., None]
+
+PROMPT = (
+    Message(role="system", content="You improve programs. " * 100),
+    Message(role="user", content="Improve this: \ud83d ü"),
+)
+USAGE = Usage(
+    input_tokens=10, output_tokens=20, cached_tokens=5, reasoning_tokens=7, usd=0.5, seconds=1.5
+)
+
+
+@pytest.fixture
+def begin(run: CampaignArchive) -> Begin:
+    def ask(step: int, call: int, usd: float | None = 0.25, tokens: int = 100) -> None:
+        run.begin_exchange(
+            step,
+            call,
+            role="propose",
+            model="offline/evolve",
+            messages=PROMPT,
+            parameters={"temperature": 0.8, "seed": 7, "schema": None, "name": "x"},
+            reserved_usd=usd,
+            reserved_tokens=tokens,
+        )
+
+    return ask
+
+
+def answer(run: CampaignArchive, step: int, call: int, usage: Usage = USAGE) -> None:
+    run.answer_exchange(
+        step, call, reply="a \ud800 reply", finish_reason="stop", usage=usage, attempts=2
+    )
+
+
+def test_an_exchange_comes_back_as_it_was(run: CampaignArchive, begin: Begin) -> None:
+    step = run.open_step().number
+    assert run.exchange(step, 0) is None
+    begin(step, 0)
+    pending = run.exchange(step, 0)
+    assert pending is not None
+    assert pending.state is ExchangeState.PENDING
+    assert pending.messages == PROMPT
+    answer(run, step, 0)
+    assert run.exchange(step, 0) == Exchange(
+        step=step,
+        call=0,
+        role="propose",
+        model="offline/evolve",
+        state=ExchangeState.ANSWERED,
+        messages=PROMPT,
+        parameters={"temperature": 0.8, "seed": 7, "schema": None, "name": "x"},
+        reply="a \ud800 reply",
+        finish_reason="stop",
+        attempts=2,
+        usage=USAGE,
+        reserved_usd=0.25,
+        reserved_tokens=100,
+    )
+    assert run.usage() == USAGE
+
+
+def test_call_that_asks_something_else_adds_a_record(run: CampaignArchive, begin: Begin) -> None:
+    step = run.open_step().number
+    begin(step, 0)
+    answer(run, step, 0)
+    other = (Message(role="user", content="Another question"),)
+    run.begin_exchange(step, 0, role="propose", model="offline/evolve", messages=other)
+    latest = run.exchange(step, 0)
+    assert latest is not None
+    assert (latest.state, latest.messages) == (ExchangeState.PENDING, other)
+    assert [exchange.state for exchange in run.exchanges(step)] == [
+        ExchangeState.ANSWERED,
+        ExchangeState.PENDING,
+    ]
+    assert run.usage() == USAGE
+
+
+def test_nothing_is_asked_or_answered_twice(run: CampaignArchive, begin: Begin) -> None:
+    step = run.open_step().number
+    begin(step, 0)
+    with pytest.raises(ValueError, match="pending already"):
+        begin(step, 0)
+    answer(run, step, 0)
+    with pytest.raises(ValueError, match="answered already"):
+        begin(step, 0)
+    for number, call in ((step, 0), (step, 1)):
+        with pytest.raises(ValueError, match="not pending"):
+            answer(run, number, call)
+    assert run.usage() == USAGE
+    assert len(run.exchanges(step)) == 1
+
+
+def test_a_failed_call_keeps_its_costs_and_may_be_asked_again(
+    run: CampaignArchive, begin: Begin
+) -> None:
+    step = run.open_step().number
+    begin(step, 0)
+    run.fail_exchange(step, 0, error="429", usage=Usage(input_tokens=3, usd=0.1), attempts=7)
+    failed = run.exchange(step, 0)
+    assert failed is not None
+    assert (failed.state, failed.error, failed.attempts) == (ExchangeState.FAILED, "429", 7)
+    begin(step, 0)
+    answer(run, step, 0)
+    assert [e.state for e in run.exchanges(step)] == ["failed", "answered"]
+    latest = run.exchange(step, 0)
+    assert latest is not None
+    assert latest.reply == "a \ud800 reply"
+    assert run.usage() == USAGE + Usage(input_tokens=3, usd=0.1)
+
+
+def test_an_unknown_price_makes_the_sum_unknown(run: CampaignArchive, begin: Begin) -> None:
+    step = run.open_step().number
+    for call, usd in enumerate((0.5, None, 0.5)):
+        begin(step, call)
+        answer(run, step, call, Usage(input_tokens=1, usd=usd))
+    assert run.usage() == Usage(input_tokens=3, usd=None)
+
+
+def test_lost_calls_are_kept_and_their_reservation_held(
+    archive: Archive, run: CampaignArchive, begin: Begin
+) -> None:
+    first, second = run.open_step().number, run.open_step().number
+    begin(first, 0)
+    answer(run, first, 0)
+    begin(first, 1)
+    begin(second, 0, usd=0.5, tokens=50)
+
+    later = archive.campaign(run.id)
+    assert later.mark_lost() == 2
+    assert later.mark_lost() == 0
+    assert later.held() == Held(usd=0.75, tokens=150)
+    assert later.usage() == USAGE
+    with pytest.raises(ValueError, match="not pending"):
+        answer(later, second, 0)
+
+    begin(second, 0, usd=None)
+    answer(later, second, 0)
+    assert [e.state for e in later.exchanges(second)] == ["lost", "answered"]
+    assert later.held() == Held(usd=0.75, tokens=150)
+    begin(second, 1, usd=None)
+    later.mark_lost()
+    assert later.held() == Held(usd=None, tokens=250)
+
+
+def test_the_calls_that_led_to_a_candidate(run: CampaignArchive, begin: Begin) -> None:
+    other = run.open_step().number
+    begin(other, 0)
+    step = run.open_step().number
+    begin(step, 0)
+    run.queue_candidate(step, 0, Program(files={"a": "1"}), operator="evolve")
+    begin(step, 1)
+    run.queue_candidate(step, 1, Program(files={"a": "2"}), operator="repair")
+    begin(step, 2)
+    assert [e.call for e in run.exchanges_of(0)] == [0]
+    assert [e.call for e in run.exchanges_of(1)] == [0, 1]
+    assert run.exchanges_of(5) == []
+
+
+def test_equal_prompts_are_stored_once(run: CampaignArchive, begin: Begin) -> None:
+    step = run.open_step().number
+    begin(step, 0)
+    size = run._database.connection.execute("SELECT count(*) FROM blob").fetchone()[0]
+    for call in range(1, 20):
+        begin(step, call)
+    assert run._database.connection.execute("SELECT count(*) FROM blob").fetchone()[0] == size

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from metasearch.errors import PrerequisiteError, UsageError
+
+Invoke = Callable[..., Result]
+
+
+class FakeProvider:
+    def __init__(self, problem: str | None) -> None:
+        self.problem = problem
+        self.closed = False
+
+    async def check(self) -> None:
+        if self.problem:
+            raise PrerequisiteError(self.problem)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def sandboxes(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeProvider]:
+    found: dict[str, FakeProvider] = {"good": FakeProvider(None)}
+
+    def open_provider(name: str) -> FakeProvider:
+        if name not in found:
+            raise UsageError(name)
+        return found[name]
+
+    monkeypatch.setattr("metasearch.sandboxes.open_provider", open_provider)
+    monkeypatch.setattr("metasearch.sandboxes.providers", lambda: list(found))
+    return found
+
+
+def findings(result: Result) -> dict[str, Any]:
+    return {f["subject"]: f for f in json.loads(result.stdout)["findings"]}
+
+
+def test_a_machine_with_one_good_sandbox_can_run(
+    invoke: Invoke, sandboxes: dict[str, FakeProvider]
+) -> None:
+    sandboxes["other"] = FakeProvider("apt-get install \x1b[2Jother")
+    result = invoke("doctor", "--json")
+    assert result.exit_code == 0, result.output
+    found = findings(result)
+    assert found["sandbox good"]["verdict"] == "ok"
+    assert found["sandbox other"]["verdict"] == "missing"
+    assert found["litellm"]["verdict"] == "ok"
+    assert "cores" in found["lanes"]["detail"]
+    assert sandboxes["good"].closed
+    assert "apt-get install ␛[2Jother" in invoke("doctor").stdout
+
+
+def test_a_machine_without_a_sandbox_exits_3_and_says_the_remedy(
+    invoke: Invoke, sandboxes: dict[str, FakeProvider]
+) -> None:
+    sandboxes["good"].problem = "bubblewrap is missing: apt-get install bubblewrap"
+    result = invoke("doctor")
+    assert result.exit_code == 3
+    assert "apt-get install bubblewrap" in result.stdout
+    assert "cannot run here" in result.stdout
+
+
+def test_keys_are_named_and_never_shown(
+    invoke: Invoke, sandboxes: dict[str, FakeProvider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    monkeypatch.setenv("MISTRAL_API_KEY", "")
+    for words in (("doctor",), ("doctor", "--json")):
+        result = invoke(*words)
+        assert "OPENAI_API_KEY" in result.stdout
+        assert "MISTRAL_API_KEY" not in result.stdout
+        assert "sk-very-secret" not in result.output
+
+
+def test_a_foreign_archive_is_a_finding_not_a_crash(
+    invoke: Invoke, sandboxes: dict[str, FakeProvider], tmp_path: Path
+) -> None:
+    file = tmp_path / "notes.db"
+    file.write_text("shopping list")
+    result = invoke("doctor", "--archive", file, "--json")
+    assert result.exit_code == 3
+    assert findings(result)["archive"]["verdict"] == "failed"
+    assert "not a metasearch archive" in findings(result)["archive"]["detail"]
+    assert file.read_text() == "shopping list"
+
+
+def test_an_archive_is_described(
+    invoke: Invoke, sandboxes: dict[str, FakeProvider], stored: Path
+) -> None:
+    detail = findings(invoke("doctor", "--archive", stored, "--json"))["archive"]["detail"]
+    assert detail.startswith(f"{stored}: 1 runs, ")
+
+
+@pytest.mark.slow
+def test_a_model_is_checked_by_name_and_key_without_asking_it(
+    invoke: Invoke, sandboxes: dict[str, FakeProvider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = invoke("doctor", "--model", "openai/gpt-4o-mini", "--json")
+    assert refused.exit_code == 3
+    assert "OPENAI_API_KEY" in findings(refused)["model"]["detail"]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    known = findings(invoke("doctor", "--model", "openai/gpt-4o-mini", "--json"))["model"]
+    assert known["verdict"] == "ok"
+    assert "per million tokens in" in known["detail"]

@@ -1,0 +1,241 @@
+"""Commands that read the archive: what they print for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from metasearch.cli import reading
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def read(invoke: Invoke, stored: Path) -> Callable[..., Any]:
+    """The document that a reading command prints with ``--json``."""
+
+    def run(*words: object) -> Any:
+        result = invoke(*words, "--archive", stored, "--json")
+        assert result.exit_code == 0, result.output
+        assert result.stdout.isascii()
+        return json.loads(result.stdout)
+
+    return run
+
+
+def test_status_tells_what_the_finished_event_tells_and_more(read: Callable[..., Any]) -> None:
+    status = read("status", "numbers")
+    assert status["campaign"].startswith("numbers-")
+    assert status["evaluations"] == 4
+    assert status["best"] == {"candidate": 4, "scores": {"score": 3.0}}
+    assert status["tokens"] == 0
+    assert status["usd"] == 0.0
+    assert status["seconds"] >= 0
+    assert status["reason"] == "evaluations"
+    assert status["state"] == "finished"
+    assert status["outcomes"] == {
+        "scored": 3,
+        "invalid": 0,
+        "crashed": 1,
+        "timed_out": 0,
+        "out_of_memory": 0,
+        "output_limit": 0,
+        "rejected": 1,
+    }
+    assert status["test"]["score"] == 2.75
+
+
+def test_best_gives_scores_files_parents_and_operator(read: Callable[..., Any]) -> None:
+    best = read("best", "numbers")
+    source = best.pop("files")["program.py"]
+    assert best == {
+        "candidate": 4,
+        "scores": {"score": 3.0},
+        "parents": [1, 0],
+        "operator": "evolve",
+    }
+    assert source.startswith("def f():\n    return 3")
+
+
+def test_list_has_every_run(read: Callable[..., Any]) -> None:
+    (run,) = read("list")
+    assert run["name"] == "numbers"
+    assert run["models"] == ["offline/evolve"]
+
+
+def test_list_tells_of_a_run_that_cannot_be_read(invoke: Invoke, stored: Path) -> None:
+    with sqlite3.connect(stored) as connection:
+        connection.execute("UPDATE settings SET settings = '{}'")
+        (name,) = connection.execute("SELECT id FROM campaign").fetchone()
+    connection.close()
+    listed = invoke("list", "--archive", stored, "--json")
+    assert listed.exit_code == 0
+    assert json.loads(listed.stdout) == []
+    assert listed.stderr == f"Left out, for their stored settings are not valid: {name}\n"
+    assert "holds no campaign" not in invoke("list", "--archive", stored).stdout
+
+
+def test_list_keeps_a_long_reason_short(
+    invoke: Invoke, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_state", lambda summary: "paused (" + "x" * 190 + ")")
+    listed = invoke("list", "--archive", stored).stdout
+    assert "paused (x" in listed
+    assert "x" * 40 not in listed
+
+
+@pytest.mark.parametrize(
+    "reference", [("numbers#4",), ("numbers", "4"), ("numbers",), ("4",), ("#4",)]
+)
+def test_a_candidate_is_found_by_any_of_its_names(
+    read: Callable[..., Any], reference: tuple[str, ...]
+) -> None:
+    assert read("show", *reference)["candidate"] == 4
+
+
+def test_show_has_intervals_private_metrics_and_files(
+    read: Callable[..., Any], hostile: str
+) -> None:
+    shown = read("show", "numbers#4")
+    interval = shown["evaluations"][0]["stages"][0]["scores"]["score"]
+    assert interval == {"value": 3.0, "low": 2.5, "high": 3.5, "samples": 9}
+    assert shown["private_scores"] == {"secret": 0.5}
+    assert shown["scores"] == {"score": 3.0}
+    assert shown["thought"] == hostile
+    assert hostile in shown["files"]["program.py"]
+
+
+def test_show_of_a_rejected_one_says_why(
+    read: Callable[..., Any], invoke: Invoke, stored: Path
+) -> None:
+    shown = read("show", "numbers#3")
+    assert shown["outcome"] == "rejected"
+    assert shown["error"] == "no program"
+    assert shown["files"] == {}
+    assert "no program" in invoke("show", "numbers#3", "--archive", stored).stdout
+
+
+def test_lineage_goes_up_to_the_seed(read: Callable[..., Any]) -> None:
+    line = read("lineage", "numbers#4")["lineage"]
+    assert [entry["candidate"] for entry in line] == [4, 1, 0]
+    assert [entry["operator"] for entry in line] == ["evolve", "evolve", "seed"]
+    assert [entry["scores"] for entry in line] == [{"score": 3.0}, {"score": 2.0}, {"score": 1.0}]
+
+
+def test_diff_of_two_is_from_the_first_to_the_second(read: Callable[..., Any]) -> None:
+    text = read("diff", "numbers#0", "numbers#1")["diff"]
+    assert "-    return 1\n+    return 2\n" in text
+    assert read("diff", "numbers#0", "1")["diff"] == text
+    assert read("diff", "numbers#1")["diff"] == text
+
+
+def test_diff_to_a_candidate_without_a_program_is_refused(invoke: Invoke, stored: Path) -> None:
+    result = invoke("diff", "numbers#0", "3", "--archive", stored)
+    assert result.exit_code == 2
+    assert "numbers#3 has no program" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list",),
+        ("status", "numbers"),
+        ("best", "numbers"),
+        ("show", "numbers#4"),
+        ("show", "numbers#2"),
+        ("diff", "numbers#1", "numbers#4"),
+        ("lineage", "numbers#4"),
+    ],
+)
+def test_hostile_text_is_shown_and_never_obeyed(
+    invoke: Invoke, stored: Path, words: tuple[str, ...]
+) -> None:
+    result = invoke(*words, "--archive", stored)
+    assert result.exit_code == 0, result.output
+    acting = {c for c in result.stdout if unicodedata.category(c) in ("Cc", "Cf")} - {"\n"}
+    assert not acting
+    if words[0] in ("best", "show", "diff"):
+        assert "␛]0;owned␇" in result.stdout
+        assert "[red]text[/red] :smile:" in result.stdout
+
+
+def test_people_see_scores_change_and_interval(invoke: Invoke, stored: Path) -> None:
+    best = invoke("best", "numbers", "--archive", stored).stdout
+    assert "score  3  (+2 over the seed)" in best
+    assert "score on test  2.75" in best
+    shown = invoke("show", "numbers#4", "--archive", stored).stdout
+    assert "score  3  (95 % interval 2.5 to 3.5, n = 9)" in shown
+    assert "secret  0.5  private" in shown
+    assert "plot.svg" in shown
+    status = invoke("status", "numbers", "--archive", stored).stdout
+    assert "finished (evaluations)" in status
+    assert "scored 3, crashed 1, rejected 1" in status
+    assert "█" in status
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("status", "numbrs"), "Did you mean 'numbers'"),
+        (("show", "numbers#99"), "has no candidate #99; it has #0 to #4"),
+        (("show", "numbers#4", "5"), "already has a number"),
+        (("show", "numbers#four"), "is not a candidate like NAME#12"),
+        (("diff", "numbers#0"), "was made from nothing"),
+    ],
+)
+def test_a_wrong_name_says_what_there_is(
+    invoke: Invoke, stored: Path, words: tuple[str, ...], message: str
+) -> None:
+    result = invoke(*words, "--archive", stored)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_export_writes_and_never_overwrites(
+    invoke: Invoke, read: Callable[..., Any], stored: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    written = read("export", "numbers", "--to", folder)
+    assert written["to"] == str(folder)
+    assert any(path.name == "program.py" for path in folder.rglob("*"))
+    assert invoke("export", "numbers", "--to", folder, "--archive", stored).exit_code == 2
+
+    lines = tmp_path / "out.jsonl"
+    read("export", "numbers", "--format", "jsonl", "--to", lines)
+    assert all(json.loads(line) for line in lines.read_text().splitlines())
+    again = invoke("export", "numbers", "--format", "csv", "--to", lines, "--archive", stored)
+    assert again.exit_code == 2
+    assert "is there already" in again.stderr
+
+
+def test_export_of_lines_goes_to_stdout_unless_told(invoke: Invoke, stored: Path) -> None:
+    result = invoke("export", "numbers", "--format", "csv", "--archive", stored)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("number,")
+
+
+def test_strategies_are_listed_with_their_options(invoke: Invoke) -> None:
+    found = {s["name"]: s for s in json.loads(invoke("strategies", "--json").stdout)}
+    assert found["map_elites"]["options"]["islands"] == "4"
+    assert {"best_of_n", "iterative_repair", "random_parent"} <= set(found)
+    assert "islands = 4" in invoke("strategies").stdout
+
+
+def test_the_archive_is_the_option_else_the_variable(
+    invoke: Invoke, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "There is no archive at" in invoke("list").stderr
+    monkeypatch.setenv("METASEARCH_ARCHIVE", str(stored))
+    assert "numbers-" in invoke("list").stdout
+
+
+def test_upgrade_of_a_current_archive_says_so(invoke: Invoke, stored: Path) -> None:
+    assert "is up to date" in invoke("archive", "upgrade", "--archive", stored).stdout

@@ -1,0 +1,78 @@
+"""The examples' evaluators, and a candidate that runs in this process."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "examples"
+
+
+class LocalCandidate:
+    """What an evaluator needs of a candidate: answers by functions of the test."""
+
+    def __init__(self, split: str = "validation", **functions: Callable[..., Any]) -> None:
+        self.split = split
+        self.functions = functions
+        self.attached: dict[str, str | bytes] = {}
+        self.said = ""
+        self.calls: list[tuple[Any, ...]] = []
+
+    async def call(self, function: str, *args: Any) -> Any:
+        self.calls.append((function, *args))
+        return self.functions[function.rpartition(":")[2]](*args)
+
+    def attach(self, name: str, content: str | bytes) -> None:
+        self.attached[name] = content
+
+    def feedback(self, text: str) -> None:
+        self.said += text
+
+
+def load(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def circle() -> ModuleType:
+    return load(ROOT / "circle_packing" / "evaluator.py", "circle_evaluator")
+
+
+@pytest.fixture(scope="session")
+def circle_seed() -> ModuleType:
+    return load(ROOT / "circle_packing" / "program.py", "circle_program")
+
+
+@pytest.fixture(scope="session")
+def bins() -> ModuleType:
+    return load(ROOT / "online_bin_packing" / "evaluator.py", "bins_evaluator")
+
+
+@pytest.fixture
+def harness() -> Iterator[Callable[[Callable[..., Any]], ModuleType]]:
+    """Loads a fresh harness around a priority function."""
+
+    def make(priority: Callable[..., Any]) -> ModuleType:
+        program = ModuleType("program")
+        program.priority = priority  # type: ignore[attr-defined]
+        sys.modules["program"] = program
+        return load(ROOT / "online_bin_packing" / "harness.py", "bins_harness")
+
+    yield make
+    sys.modules.pop("program", None)
+
+
+@pytest.fixture
+def candidate() -> type[LocalCandidate]:
+    return LocalCandidate
