@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from metasearch.campaign import ROLES, CampaignFile
-from metasearch.candidate import Candidate, Frozen, Outcome, Split, StageResult, Usage
+from metasearch.candidate import Candidate, Frozen, Outcome, Split, StageResult
+from metasearch.exchange import Usage
 
 State = Literal["running", "paused", "finished", "interrupted"]
 """Of a campaign: held by a live engine, left in order, ended for a reason, or its engine died."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from metasearch.archive.core import SHORT_TEXT, Core, stored_text
 from metasearch.archive.facts import Held
 from metasearch.archive.mapping import as_exchange, as_usage
-from metasearch.candidate import Exchange, ExchangeState, Message, Usage
+from metasearch.exchange import Exchange, ExchangeState, Message, Usage
 
 _FIND = """
 SELECT * FROM exchange WHERE campaign = ? AND step = ? AND call = ?

@@ -8,17 +8,8 @@ from collections.abc import Iterable, Mapping
 from pydantic import TypeAdapter
 
 from metasearch.archive.facts import CurvePoint, Evaluation, Event
-from metasearch.candidate import (
-    Candidate,
-    Exchange,
-    ExchangeState,
-    Message,
-    Outcome,
-    Score,
-    Split,
-    StageResult,
-    Usage,
-)
+from metasearch.candidate import Candidate, Outcome, Score, Split, StageResult
+from metasearch.exchange import Exchange, ExchangeState, Message, Usage
 
 _PARAMETERS = TypeAdapter(dict[str, float | int | str | None])
 _OUTCOMES: dict[str | None, Outcome | None] = {None: None, **{str(o): o for o in Outcome}}

@@ -27,7 +27,7 @@ import psutil
 
 from benchmarks.workload import unique_replies, write_campaign
 from metasearch.archive import Archive
-from metasearch.candidate import ExchangeState
+from metasearch.exchange import ExchangeState
 from metasearch.testing.model_server import ModelServer
 
 LATENCY = 0.4

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from metasearch.candidate import Message
+from metasearch.exchange import Message
 from metasearch.testing.model_server import ModelServer
 
 PROGRAM = '''"""A number to be tuned."""

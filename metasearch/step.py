@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from metasearch.campaign import Role
-from metasearch.candidate import Candidate, Frozen, Message, Usage
+from metasearch.candidate import Candidate, Frozen
+from metasearch.exchange import Message, Usage
 from metasearch.objectives import Objective
 from metasearch.program import Program
 

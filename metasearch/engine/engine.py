@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
-from metasearch.candidate import Candidate, EvaluationResult, Message
+from metasearch.candidate import Candidate, EvaluationResult
 from metasearch.engine.observer import Observer, Report
 from metasearch.engine.ports import Models, Pool
 from metasearch.engine.standing import Standing
@@ -27,6 +27,7 @@ from metasearch.errors import (
     SandboxError,
 )
 from metasearch.evaluation import EvaluationRequest
+from metasearch.exchange import Message
 from metasearch.models import Ledger
 from metasearch.program import Program
 from metasearch.step import Rejected, Reply, Strategy, Task

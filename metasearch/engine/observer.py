@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from metasearch.campaign import Budget
-from metasearch.candidate import Candidate, Usage
+from metasearch.candidate import Candidate
+from metasearch.exchange import Usage
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from metasearch.campaign import Role
-from metasearch.candidate import EvaluationResult, Message
+from metasearch.candidate import EvaluationResult
 from metasearch.evaluation import EvaluationRequest
+from metasearch.exchange import Message
 from metasearch.step import Reply
 
 

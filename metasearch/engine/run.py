@@ -11,11 +11,12 @@ from pathlib import Path
 
 from metasearch.archive import Archive, CampaignArchive
 from metasearch.campaign import Campaign, Price
-from metasearch.candidate import EvaluationResult, ExchangeState, Split
+from metasearch.candidate import EvaluationResult, Split
 from metasearch.engine.engine import INTERRUPTED, Engine
 from metasearch.engine.observer import Observer, Report, Silent
 from metasearch.errors import ArchiveError, CampaignChanged, MetasearchError
 from metasearch.evaluation import EvaluationPool, EvaluationRequest, EvaluationSpec
+from metasearch.exchange import ExchangeState
 from metasearch.models import Ledger, ModelClient
 from metasearch.program import Program
 from metasearch.step import Strategy, Task

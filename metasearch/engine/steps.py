@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from metasearch.archive import StepRecord
 from metasearch.campaign import Role
-from metasearch.candidate import Candidate, Message
+from metasearch.candidate import Candidate
+from metasearch.exchange import Message
 from metasearch.program import Program
 from metasearch.step import Rejected, Reply, Task, View
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from metasearch.campaign import Price
-from metasearch.candidate import Message, Usage
+from metasearch.exchange import Message, Usage
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, Reservation
 from metasearch.models.prices import cost, most

@@ -20,8 +20,8 @@ from typing import Self, get_args
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from metasearch.campaign import ModelSection, Price, Role
-from metasearch.candidate import ExchangeState, Message, Usage
 from metasearch.errors import ModelError, ModelSetupError
+from metasearch.exchange import ExchangeState, Message, Usage
 from metasearch.models.call import Call, Request
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, unknown_price

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from metasearch.candidate import Exchange, Message, Usage
+from metasearch.exchange import Exchange, Message, Usage
 
 Parameters = Mapping[str, float | int | str | None]
 """What shaped a request besides its messages: temperature, seed, token limit."""

@@ -11,8 +11,8 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from metasearch.candidate import Usage
 from metasearch.errors import BudgetExhausted, MetasearchError, ModelSetupError
+from metasearch.exchange import Usage
 
 
 @dataclass(frozen=True, eq=False)

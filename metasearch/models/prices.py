@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from metasearch.campaign import Price, PriceTier
-from metasearch.candidate import Usage
+from metasearch.exchange import Usage
 from metasearch.models.provider import Provider
 
 MILLION = 1_000_000

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metasearch.candidate import Message, Usage
 from metasearch.errors import ModelSetupError
+from metasearch.exchange import Message, Usage
 
 OFFLINE = "offline/"
 

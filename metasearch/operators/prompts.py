@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metasearch.candidate import Candidate, Message, Outcome
+from metasearch.candidate import Candidate, Outcome
+from metasearch.exchange import Message
 from metasearch.operators.edits import COMPLETE_FILES, SEARCH_REPLACE
 from metasearch.program import Program, protected_text
 from metasearch.step import Step, Task

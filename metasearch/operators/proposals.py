@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from metasearch.candidate import Candidate, Message, Outcome
+from metasearch.candidate import Candidate, Outcome
+from metasearch.exchange import Message
 from metasearch.operators.edits import read_edit
 from metasearch.operators.prompts import ANSWER_LIMIT, Shown, repair_message, shorten, thought_of
 from metasearch.step import Step

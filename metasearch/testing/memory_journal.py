@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from metasearch.candidate import Exchange, ExchangeState, Message, Usage
+from metasearch.exchange import Exchange, ExchangeState, Message, Usage
 
 
 class Held(NamedTuple):

@@ -29,7 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from metasearch.candidate import Message
+from metasearch.exchange import Message
 
 HUGE_REPLY = 10_000_000
 """Characters of the reply under :attr:`Break.HUGE`."""
@@ -86,7 +86,10 @@ def tokens_of(text: str) -> int:
 class Counts:
     """What a server has seen and billed so far."""
 
+    received: int = 0
+    """Requests that have arrived whole."""
     requests: int = 0
+    """Those of them whose client was still there when their answer was due."""
     answered: int = 0
     """Well-formed answers, empty ones included: those that carry a bill."""
     input_tokens: int = 0
@@ -263,6 +266,7 @@ class _Connection(asyncio.Protocol):
         body = bytes(self._data[end + 4 : stop])
         del self._data[:stop]
         counts = self._server.counts
+        counts.received += 1
         counts.in_flight += 1
         counts.most_in_flight = max(counts.most_in_flight, counts.in_flight)
         self._loop.call_later(self._server.latency, self._answer, head, headers, body)

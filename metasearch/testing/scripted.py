@@ -11,16 +11,9 @@ from collections.abc import Callable, Sequence
 
 from metasearch.archive import CampaignArchive
 from metasearch.campaign import Role
-from metasearch.candidate import (
-    EvaluationResult,
-    ExchangeState,
-    Message,
-    Outcome,
-    Score,
-    StageResult,
-    Usage,
-)
+from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
 from metasearch.evaluation import EvaluationRequest
+from metasearch.exchange import ExchangeState, Message, Usage
 from metasearch.step import Reply
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from metasearch.archive import Archive, CampaignArchive, default_path
 from metasearch.campaign import Campaign
-from metasearch.candidate import Artifact, Candidate, EvaluationResult, Message, Usage
+from metasearch.candidate import Artifact, Candidate, EvaluationResult
 from metasearch.errors import ArchiveError, UsageError
+from metasearch.exchange import Message, Usage
 
 Propose = Callable[..., Candidate]
 MakeCampaign = Callable[..., Campaign]

@@ -10,7 +10,8 @@ import pytest
 
 from metasearch.archive import Archive, CampaignArchive
 from metasearch.campaign import Campaign
-from metasearch.candidate import EvaluationResult, Message, Usage
+from metasearch.candidate import EvaluationResult
+from metasearch.exchange import Message, Usage
 from metasearch.program import Program
 
 SMALL, LARGE = 60, 800

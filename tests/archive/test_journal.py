@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from metasearch.archive import Archive, CampaignArchive, Held
-from metasearch.candidate import Exchange, ExchangeState, Message, Usage
+from metasearch.exchange import Exchange, ExchangeState, Message, Usage
 from metasearch.program import Program
 
 Begin = Callable[..., None]

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.slow
 WRITE = """
 import sys
 from metasearch.archive import Archive
-from metasearch.candidate import EvaluationResult, Message, Outcome, Score, StageResult, Usage
+from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
+from metasearch.exchange import Message, Usage
 from metasearch.program import Program
 
 run = Archive.open(sys.argv[1]).campaign("packing")

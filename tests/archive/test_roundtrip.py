@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from metasearch.archive import Archive, CampaignArchive
 from metasearch.campaign import Campaign
-from metasearch.candidate import (
-    EvaluationResult,
-    Message,
-    Outcome,
-    Score,
-    StageResult,
-    Usage,
-)
+from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
+from metasearch.exchange import Message, Usage
 from metasearch.program import Program
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)

@@ -11,12 +11,13 @@ import pytest
 from rich.console import Console
 
 from metasearch.campaign import Budget, Campaign, load_campaign
-from metasearch.candidate import Candidate, Outcome, Usage
+from metasearch.candidate import Candidate, Outcome
 from metasearch.cli import observers
 from metasearch.cli.dashboard import Dashboard, Picture
 from metasearch.cli.observers import JsonLines, PlainLines
 from metasearch.cli.progress import Progress
 from metasearch.engine import Report
+from metasearch.exchange import Usage
 
 
 @pytest.fixture

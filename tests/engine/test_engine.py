@@ -14,11 +14,12 @@ import pytest
 
 from metasearch.archive import Archive, CampaignArchive
 from metasearch.campaign import Campaign, Role, load_campaign
-from metasearch.candidate import Candidate, EvaluationResult, Message, Outcome
+from metasearch.candidate import Candidate, EvaluationResult, Outcome
 from metasearch.engine import Engine
 from metasearch.engine.observer import Silent
 from metasearch.errors import CampaignError, EvaluatorError, ModelError
 from metasearch.evaluation import EvaluationRequest
+from metasearch.exchange import Message
 from metasearch.models import Ledger
 from metasearch.step import Step, Strategy, Task
 from metasearch.strategies import load_strategy

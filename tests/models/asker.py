@@ -12,7 +12,7 @@ from pathlib import Path
 
 from metasearch.archive import Archive
 from metasearch.campaign import ModelSection
-from metasearch.candidate import Message
+from metasearch.exchange import Message
 from metasearch.models import Ledger, ModelClient
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from metasearch.campaign import ModelSection, Price
-from metasearch.candidate import Message
 from metasearch.errors import ModelSetupError
+from metasearch.exchange import Message
 from metasearch.models import Ledger, ModelClient
 from metasearch.models.prices import FREE
 from metasearch.testing.memory_journal import MemoryJournal

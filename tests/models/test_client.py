@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from metasearch.candidate import ExchangeState, Message
 from metasearch.errors import ModelError, ModelSetupError
+from metasearch.exchange import ExchangeState, Message
 from metasearch.models import CUT, MAX_REPLY, Backoff, ModelClient
 from metasearch.step import Reply
 from metasearch.testing.memory_journal import MemoryJournal

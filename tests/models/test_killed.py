@@ -13,7 +13,7 @@ import pytest
 
 from metasearch.archive import Archive
 from metasearch.campaign import Campaign, CampaignFile
-from metasearch.candidate import ExchangeState, Message
+from metasearch.exchange import ExchangeState, Message
 from metasearch.program import Program
 from metasearch.testing.model_server import ModelServer
 
@@ -48,6 +48,8 @@ def test_kill_9_buys_nothing_twice(tmp_path: Path) -> None:
             while server.counts.answered < before + 5:
                 time.sleep(0.01)
             time.sleep(rng.uniform(0, 0.3))
+            while server.counts.in_flight < 4:  # or the kill would cost nothing
+                time.sleep(0.001)
             process.kill()
             process.wait()
             with Archive.open(file) as archive:
@@ -58,7 +60,7 @@ def test_kill_9_buys_nothing_twice(tmp_path: Path) -> None:
                     for exchange in run.exchanges(step.number)
                 )
         subprocess.run(command, check=True, timeout=60)
-        asked = server.counts.requests
+        asked = server.counts.received
     with Archive.open(file, read_only=True) as archive:
         run = archive.campaign(archive.find("asked").id)
         exchanges = [exchange for step in range(STEPS) for exchange in run.exchanges(step)]

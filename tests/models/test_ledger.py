@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metasearch.candidate import Message, Usage
 from metasearch.errors import BudgetExhausted, ModelSetupError
+from metasearch.exchange import Message, Usage
 from metasearch.models import Ledger, ModelClient
 from metasearch.testing.memory_journal import MemoryJournal
 from metasearch.testing.model_server import Break, Fault, ModelServer

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metasearch.campaign import Price, PriceTier
-from metasearch.candidate import Usage
+from metasearch.exchange import Usage
 from metasearch.models.prices import FREE, cost, freeze_prices, most
 from metasearch.models.provider import load
 

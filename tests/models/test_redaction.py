@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from metasearch.candidate import Message
 from metasearch.errors import ModelError, ModelSetupError
+from metasearch.exchange import Message
 from metasearch.models import ModelClient, Redactor, redact
 from metasearch.testing.memory_journal import MemoryJournal
 from metasearch.testing.model_server import Fault, ModelServer
