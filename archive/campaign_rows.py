@@ -44,7 +44,6 @@ class CampaignRow(Row, table=True):
     objective: str = words()
     """The first one: what best and curve go by."""
     direction: str = words()
-    evaluator_digest: str = words()
     seed_digest: str = words()
 
 
@@ -58,6 +57,7 @@ class SettingsRow(Row, table=True):
     folder: str = words()
     settings: str = words()
     """The resolved campaign file as JSON."""
+    evaluator_digest: str = words()
 
 
 class CampaignFileRow(Row, table=True):
@@ -68,6 +68,9 @@ class CampaignFileRow(Row, table=True):
     campaign: int = primary()
     kind: str = words(primary_key=True)
     """``seed`` or ``evaluator``."""
+    seq: int = primary()
+    """Fact that brought it: 1 for the campaign's beginning, later ones for an evaluator that
+    was accepted in its place."""
     position: int = primary()
     path: str = words()
     blob: bytes = binary()

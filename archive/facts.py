@@ -8,8 +8,9 @@ from metasearch.campaign import ROLES, CampaignFile
 from metasearch.candidate import Candidate, Frozen, Outcome, Split, StageResult
 from metasearch.exchange import Usage
 
-State = Literal["running", "paused", "finished", "interrupted"]
-"""Of a campaign: held by a live engine, left in order, ended for a reason, or its engine died."""
+State = Literal["running", "waiting", "paused", "finished", "interrupted"]
+"""Of a campaign: held by a live engine, held by one that waits for something to come back, left
+in order, ended for a reason, or its engine died."""
 
 
 class StepRecord(NamedTuple):

@@ -77,7 +77,9 @@ _FILES = """
 SELECT path, blob FROM candidate_file WHERE campaign = ? AND candidate = ? ORDER BY position
 """
 _CAMPAIGN_FILES = """
-SELECT path, blob FROM campaign_file WHERE campaign = ? AND kind = ? ORDER BY position
+SELECT path, blob FROM campaign_file WHERE campaign = :campaign AND kind = :kind AND seq =
+    (SELECT max(seq) FROM campaign_file WHERE campaign = :campaign AND kind = :kind)
+ORDER BY position
 """
 # INDEXED BY: without statistics SQLite prefers to read all evaluations of the campaign.
 _EVALUATIONS = """
@@ -114,7 +116,7 @@ class Queries(Core):
 
     @property
     def evaluator_digest(self) -> str:
-        """Of the evaluator that the campaign was started with."""
+        """Of the evaluator that the campaign was started with, or last continued with."""
         return self._identity.evaluator_digest
 
     @property
@@ -123,7 +125,7 @@ class Queries(Core):
         return self._identity.seed_digest
 
     def resolved(self) -> Campaign:
-        """The campaign as it was started: settings, seed program and evaluator."""
+        """The campaign as it was last run: settings, seed program and evaluator."""
         identity = self._identity
         seed = self._campaign_files("seed")
         with self._database.checked():
@@ -298,7 +300,7 @@ class Queries(Core):
     def _campaign_files(self, kind: str) -> dict[str, str]:
         with self._database.reading() as connection:
             rows: Sequence[sqlite3.Row] = connection.execute(
-                _CAMPAIGN_FILES, (self._campaign, kind)
+                _CAMPAIGN_FILES, {"campaign": self._campaign, "kind": kind}
             ).fetchall()
             return {path: self._blobs.read_text(blob) for path, blob in rows}
 

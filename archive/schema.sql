@@ -16,7 +16,6 @@ CREATE TABLE campaign (
     created REAL NOT NULL,
     objective TEXT NOT NULL,
     direction TEXT NOT NULL,
-    evaluator_digest TEXT NOT NULL,
     seed_digest TEXT NOT NULL,
     PRIMARY KEY ("key"),
     UNIQUE (id)
@@ -28,10 +27,11 @@ CREATE INDEX campaign_name ON campaign (name);
 CREATE TABLE campaign_file (
     campaign INTEGER NOT NULL,
     kind TEXT NOT NULL,
+    seq INTEGER NOT NULL,
     position INTEGER NOT NULL,
     path TEXT NOT NULL,
     blob BLOB NOT NULL,
-    PRIMARY KEY (campaign, kind, position),
+    PRIMARY KEY (campaign, kind, seq, position),
     FOREIGN KEY(campaign) REFERENCES campaign ("key"),
     FOREIGN KEY(blob) REFERENCES blob (digest)
 )
@@ -102,6 +102,7 @@ CREATE TABLE settings (
     seq INTEGER NOT NULL,
     folder TEXT NOT NULL,
     settings TEXT NOT NULL,
+    evaluator_digest TEXT NOT NULL,
     PRIMARY KEY (campaign, seq),
     FOREIGN KEY(campaign) REFERENCES campaign ("key")
 )

@@ -51,6 +51,7 @@ def run(
     concurrency: int | None = None,
     archive: str | Path | None = None,
     fresh: bool = False,
+    accept_evaluator: bool = False,
     observer: Observer | None = None,
 ) -> Ending:
     """Run a campaign, or continue it from where it stopped.
@@ -72,6 +73,8 @@ def run(
         concurrency: Model calls in flight.
         archive: The archive file; by default the same as the command line's.
         fresh: Start another run instead of continuing the latest.
+        accept_evaluator: Continue although the evaluator has changed, because it scores as
+            before; earlier scores stay as they are.
         observer: Told what happens.
 
     Returns:
@@ -98,7 +101,11 @@ def run(
         ),
     )
     file = Path(archive) if archive is not None else default_path()
-    return _wait_for(lambda: run_campaign(campaign, file, fresh=fresh, observer=observer))
+    return _wait_for(
+        lambda: run_campaign(
+            campaign, file, fresh=fresh, accept_evaluator=accept_evaluator, observer=observer
+        )
+    )
 
 
 def evaluate(

@@ -30,6 +30,12 @@ class Task(Frozen):
     seed_program: Program
     metrics: tuple[str, ...] = ()
     """Names of further public metrics."""
+    packages: tuple[str, ...] = ()
+    """Modules that are sure to be there besides the standard library."""
+    seconds: float = 30.0
+    """Wall time of one call of the program."""
+    memory: int = 1024**3
+    """Bytes."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
 from metasearch.candidate import Candidate, EvaluationResult
 from metasearch.engine.observer import Observer, Report
+from metasearch.engine.outage import Outage
 from metasearch.engine.ports import Models, Pool
 from metasearch.engine.standing import Standing
 from metasearch.engine.steps import LiveStep, Parked
@@ -25,6 +26,7 @@ from metasearch.errors import (
     EvaluatorError,
     ModelError,
     SandboxError,
+    SandboxUnavailable,
 )
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
@@ -87,6 +89,7 @@ class Engine:
         self._observer = observer
         self._repeated = repeated
         self._standing = Standing(archive, campaign.settings.budget, ledger, task.objectives[0])
+        self._outage = Outage(archive, observer)
         self._steps: dict[int, LiveStep] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._not_admitted: deque[LiveStep] = deque()
@@ -147,7 +150,8 @@ class Engine:
         try:
             await self.score_seed()
             if self._stop is None:
-                await self._resume()
+                with contextlib.suppress(Parked):
+                    await self._resume()
             while True:
                 if self._stop is None and (reason := self._ending()) is not None:
                     self.stop(reason)
@@ -178,7 +182,10 @@ class Engine:
         program = self._campaign.seed_program
         seed = self.archive.queue_candidate(0, 0, program, parents=(), operator="seed", name="seed")
         if seed.outcome is None:
-            seed = await self._measure(seed)
+            try:
+                seed = await self._measure(seed)
+            except Parked:
+                return
         self.archive.end_step(step.number)
         if not seed.scored:
             raise CampaignError(
@@ -214,7 +221,7 @@ class Engine:
 
     def _has_room(self) -> bool:
         """Whether another step would be kept busy and may still spend an evaluation."""
-        if self._stop is not None or self._ending() is not None:
+        if self._stop is not None or self._outage.lasts or self._ending() is not None:
             return False
         active = len(self._running) - len(self._not_admitted)
         width = self._campaign.settings.concurrency
@@ -423,11 +430,25 @@ class Engine:
 
     async def _measure(self, candidate: Candidate) -> Candidate:
         program = self.archive.program(candidate)
-        result: EvaluationResult = await self._pool.evaluate(
-            EvaluationRequest(number=candidate.number, files=program.files, seed=self.seed)
-        )
+        request = EvaluationRequest(number=candidate.number, files=program.files, seed=self.seed)
+        result = await self._once_there(request)
         self._evaluation_seconds += _SMOOTHING * (result.seconds - self._evaluation_seconds)
         return self._tell(self.archive.settle(candidate.number, result))
+
+    async def _once_there(self, request: EvaluationRequest) -> EvaluationResult:
+        """Evaluate; wait, and try again, while what makes sandboxes is away."""
+        while True:
+            try:
+                result = await self._pool.evaluate(request)
+            except SandboxUnavailable as error:
+                pause = self._outage.seconds_to_next_try(error)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        while True:
+                            await self._change()
+            else:
+                self._outage.over()
+                return result
 
     def _tell(self, candidate: Candidate) -> Candidate:
         """Fold a new fact, or keep it until the older ones are folded; tell the observer."""

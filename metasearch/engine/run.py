@@ -41,6 +41,7 @@ async def run_campaign(
     archive_path: Path,
     *,
     fresh: bool = False,
+    accept_evaluator: bool = False,
     observer: Observer | None = None,
 ) -> Ending:
     """Run a campaign, or continue it from where it stopped.
@@ -49,6 +50,8 @@ async def run_campaign(
         campaign: As loaded from its folder, with overrides applied.
         archive_path: The archive file; made if there is none.
         fresh: Start another run even if the archive has one of this name.
+        accept_evaluator: Continue although the evaluator has changed; earlier scores stay as
+            they were measured.
         observer: Told what happens.
 
     Raises:
@@ -61,10 +64,13 @@ async def run_campaign(
         objectives=campaign.objectives,
         metrics=settings.evaluator.metrics,
         seed_program=campaign.seed_program,
+        packages=settings.sandbox.preload,
+        seconds=settings.sandbox.timeout,
+        memory=settings.sandbox.memory,
     )
     strategy = load_strategy(settings.strategy, task)
     with Archive.open(archive_path, create=True) as archive:
-        run, resumed = _open(archive, campaign, fresh)
+        run, resumed = _open(archive, campaign, fresh=fresh, accept=accept_evaluator)
         with run.hold(), _pausing(run):
             async with asyncio.TaskGroup() as group:
                 heart = group.create_task(_beat(run))
@@ -110,7 +116,7 @@ async def _search(
                 setting_up.create_task(_measure_seed(pool, engine))
             if stored.strategy != settings.strategy:
                 _close_steps(run, stored.strategy.name, observer)
-            run.update_settings(_with_prices(campaign, checked.result()))
+            run.update(_with_prices(campaign, checked.result()))
             reason = await engine.run()
         report = engine.report()
         if settings.evaluator.test and reason != INTERRUPTED:
@@ -186,7 +192,9 @@ async def evaluate_once(
         )
 
 
-def _open(archive: Archive, campaign: Campaign, fresh: bool) -> tuple[CampaignArchive, bool]:
+def _open(
+    archive: Archive, campaign: Campaign, *, fresh: bool, accept: bool
+) -> tuple[CampaignArchive, bool]:
     """The run to continue, or a new one; refuses to mix measurements that do not compare."""
     if fresh or not archive.has(campaign.name):
         return archive.create(campaign), False
@@ -205,11 +213,16 @@ def _open(archive: Archive, campaign: Campaign, fresh: bool) -> tuple[CampaignAr
     scored = seed is not None and seed.scored
     if not scored and (changed or (seed is not None and seed.outcome is not None)):
         return archive.create(campaign), False  # nothing to continue: its seed never scored
-    if changed:
+    if changed and not (accept and changed == ["the evaluator"]):
+        fixed = (
+            ", or continue with --accept-evaluator if it scores as before (a mended bug, say)"
+            if changed == ["the evaluator"]
+            else ""
+        )
         raise CampaignChanged(
             f"{' and '.join(changed).capitalize()} of {campaign.name!r} changed since run "
             f"{run.id} began: its {run.evaluations()} evaluations do not compare with new ones. "
-            "Undo the change to continue, or start another run with --fresh."
+            f"Undo the change to continue{fixed}, or start another run with --fresh."
         )
     return run, True
 

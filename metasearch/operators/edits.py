@@ -191,7 +191,7 @@ def _replace_once(text: str, block: Block) -> str | Rejected:
     if places:
         return Rejected(f"matches {len(places)} places; quote more lines around it")
     first = next(line for line in block.search if line.strip())
-    return Rejected(f"matches nothing; its first line is {first.strip()[:100]!r}")
+    return Rejected(f"matches nothing; its first line is {first[:100]!r}")
 
 
 def _places(lines: list[str], wanted: list[str]) -> list[int]:
@@ -220,7 +220,18 @@ def _parses(program: Program) -> Rejected | None:
                 warnings.simplefilter("ignore")
                 ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            place = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-            reason = error.msg if isinstance(error, SyntaxError) else str(error)
-            return Rejected(f"{path}{place} does not parse: {reason}")
+            return Rejected(f"{path}{_place(error, text)} does not parse: {_reason(error)}")
     return None
+
+
+def _place(error: Exception, text: str) -> str:
+    """The line of a syntax error, quoted: the model may have sent only a part of the file."""
+    lines = text.split("\n")
+    if not isinstance(error, SyntaxError) or not 0 < (error.lineno or 0) <= len(lines):
+        return ""
+    assert error.lineno is not None
+    return f", line {error.lineno} ({lines[error.lineno - 1].strip()[:100]!r}),"
+
+
+def _reason(error: Exception) -> str:
+    return error.msg if isinstance(error, SyntaxError) else str(error)

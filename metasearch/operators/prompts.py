@@ -98,11 +98,16 @@ def _rules(task: Task) -> list[str]:
     rules = [
         "- Keep the names and signatures that the task asks for.",
         "- The program must be deterministic unless the task says otherwise.",
+        f"- Limits: {task.seconds:g} seconds for a call, {task.memory / 1e6:.0f} MB of memory.",
     ]
+    if any(path.endswith(".py") for path in task.seed_program.files):
+        there = ", ".join(["Python's standard library", *task.packages])
+        rules.append(f"- Sure to be installed: {there}.")
     if protected_text(task.seed_program):
         rules.append(
             "- Only the text between the lines EVOLVE-BLOCK-START and EVOLVE-BLOCK-END may "
-            "change. Keep these marker lines and everything outside them exactly as they are."
+            "change; there, new imports and functions are welcome. Keep these marker lines and "
+            "everything outside them exactly as they are."
         )
     return rules
 
@@ -112,8 +117,10 @@ def answer_rules(answer_format: str) -> str:
     if answer_format == SEARCH_REPLACE:
         return (
             f"{SEARCH_REPLACE}\n"
-            "Write one or more blocks of this form; SEARCH quotes lines of the current program "
-            "exactly and only once, and blocks apply in order:\n"
+            "Write one or more blocks of this form. SEARCH quotes whole lines of the current "
+            "program, one or several, with their indentation; they must stand in it exactly "
+            "once. No new lines delete them; to insert, repeat the quoted lines among the new "
+            "ones. Blocks apply in order, each to the result of those before:\n"
             "<<<<<<< SEARCH\nlines to be replaced\n=======\nnew lines\n>>>>>>> REPLACE\n"
             "If the program has several files, put '### File: PATH' before a block."
         )

@@ -121,7 +121,7 @@ class MapElites:
         )
 
     def choose(self, island: int, ctx: Step) -> tuple[Candidate, Sequence[Candidate]]:
-        """A parent of the island, and other elites to be inspired by."""
+        """A parent of the island, and elites to be inspired by: the island's best and others."""
         elites = self.population.islands[island].elites
         if ctx.rng.random() < self.options.greed:
             gains = [[o.gain(c.scores[o.name]) for o in self.task.objectives] for c in elites]
@@ -132,8 +132,12 @@ class MapElites:
             parent = ctx.rng.choice(elites)
         others = {c.number: c for i in self.population.islands for c in i.elites}
         others.pop(parent.number, None)
-        count = min(self.options.inspirations, len(others))
-        return parent, ctx.rng.sample([others[number] for number in sorted(others)], count)
+        shown = []
+        if (best := self.population.best(island)) is not None and best.number in others:
+            shown = [others.pop(best.number)][: self.options.inspirations]
+        count = min(self.options.inspirations - len(shown), len(others))
+        shown += ctx.rng.sample([others[number] for number in sorted(others)], count)
+        return parent, shown
 
     def _remember(self, candidate: Candidate, parent: int) -> None:
         if self.options.failures and not candidate.scored:
