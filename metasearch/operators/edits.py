@@ -17,11 +17,9 @@ from pathlib import PurePosixPath
 from markdown_it import MarkdownIt
 from pydantic import ValidationError
 
+from metasearch.formats import file_named
 from metasearch.program import Program, blocks, check_path, protection_breach
 from metasearch.step import Rejected
-
-COMPLETE_FILES = "Answer format: complete files"
-SEARCH_REPLACE = "Answer format: search/replace blocks"
 
 _MARKDOWN = MarkdownIt("zero").enable("fence")
 
@@ -30,7 +28,6 @@ _MARKDOWN = MarkdownIt("zero").enable("fence")
 _SEARCH = re.compile(r"<{5,9} ?SEARCH\b")
 _DIVIDER = re.compile(r"={5,9}[ \t]*$")
 _REPLACE = re.compile(r">{5,9} ?REPLACE\b")
-_FILE = re.compile(r"[#* ]{0,12}File: {0,3}`?([^`*]{1,300}?)`?[ *]{0,6}$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -113,8 +110,8 @@ def search_replace_blocks(reply: str) -> list[Block]:
 def _named(lines: list[str]) -> str | None:
     """The file that the last 'File: PATH' line names."""
     for line in reversed(lines):
-        if match := _FILE.match(line):
-            return match[1].strip()
+        if (path := file_named(line)) is not None:
+            return path
     return None
 
 

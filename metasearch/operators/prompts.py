@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from metasearch.candidate import Candidate, Outcome
 from metasearch.exchange import Message
-from metasearch.operators.edits import COMPLETE_FILES, SEARCH_REPLACE
+from metasearch.formats import COMPLETE_FILES, SEARCH_REPLACE
 from metasearch.program import Program, protected_text
 from metasearch.step import Step, Task
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
+from metasearch.formats import COMPLETE_FILES, SEARCH_REPLACE
 from metasearch.objectives import dominates, gains
-from metasearch.operators.edits import COMPLETE_FILES, SEARCH_REPLACE
 from metasearch.operators.prompts import evolve_message, show, task_message
 from metasearch.operators.proposals import propose
 from metasearch.step import Step, Task

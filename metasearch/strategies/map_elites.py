@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.errors import CampaignError
-from metasearch.operators.edits import COMPLETE_FILES, SEARCH_REPLACE
+from metasearch.formats import COMPLETE_FILES, SEARCH_REPLACE
 from metasearch.operators.islands import Archipelago, Feature, Topology
 from metasearch.operators.prompts import evolve_message, show, task_message
 from metasearch.operators.proposals import propose
