@@ -45,7 +45,7 @@ def export_csv(run: CampaignArchive, stream: TextIO) -> None:
     for candidate in run.candidates():
         metrics |= dict.fromkeys((*candidate.scores, *candidate.private_scores))
     writer = csv.writer(stream)
-    writer.writerow([*_COLUMNS, *map(_cell, metrics), *_LAST_COLUMNS])
+    writer.writerow([*_COLUMNS, *map(_metric_column, metrics), *_LAST_COLUMNS])
     for candidate in run.candidates():
         scores = {**candidate.scores, **candidate.private_scores}
         writer.writerow(
@@ -64,6 +64,12 @@ def export_csv(run: CampaignArchive, stream: TextIO) -> None:
                 _cell(candidate.error),
             ]
         )
+
+
+def _metric_column(metric: str) -> str:
+    """The metric's name, told from the columns that every export has."""
+    taken = metric in _COLUMNS or metric in _LAST_COLUMNS
+    return f"score.{metric}" if taken else _cell(metric)
 
 
 def export_folder(run: CampaignArchive, folder: Path) -> None:

@@ -48,7 +48,7 @@ _CHILDREN = (
     _CANDIDATES
     # The plus keeps the planner from going through all facts up to there.
     + "c.outcome IS NOT NULL AND +c.seq <= :until AND c.number IN (SELECT child FROM lineage "
-    + "WHERE campaign = :campaign AND parent = :number) ORDER BY c.number"
+    + "WHERE campaign = :campaign AND parent = :number) ORDER BY c.number DESC LIMIT :limit"
 )
 _LINE = (
     _CANDIDATES
@@ -171,9 +171,9 @@ class Queries(Core):
         """The latest settled ones, newest first."""
         return self._candidates(_RECENT, limit=limit, until=until)
 
-    def children(self, number: int, *, until: int = NOW) -> list[Candidate]:
-        """Settled candidates made from this one, oldest first."""
-        return self._candidates(_CHILDREN, number=number, until=until)
+    def children(self, number: int, limit: int = 100, *, until: int = NOW) -> list[Candidate]:
+        """The latest settled ones made from this one, newest first."""
+        return self._candidates(_CHILDREN, number=number, limit=limit, until=until)
 
     def parents(self, number: int) -> list[Candidate]:
         """What a candidate was made from, the main one first."""
@@ -332,9 +332,9 @@ class PastView:
         """See :class:`metasearch.step.View`."""
         return self._queries.recent(limit, until=self._until)
 
-    def children(self, number: int) -> list[Candidate]:
+    def children(self, number: int, limit: int = 100) -> list[Candidate]:
         """See :class:`metasearch.step.View`."""
-        return self._queries.children(number, until=self._until)
+        return self._queries.children(number, limit, until=self._until)
 
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """See :class:`metasearch.step.View`."""

@@ -288,7 +288,8 @@ def load_campaign(path: Path, overrides: dict[str, Any] | None = None) -> Campai
             _set(file, raw, key, value)
     _check_finite(file, raw)
     try:
-        settings = CampaignFile.model_validate(raw)
+        # By way of JSON, in which a list may stand for a tuple but text for no number.
+        settings = CampaignFile.model_validate_json(json.dumps(raw, default=str), strict=True)
     except ValidationError as error:
         raise CampaignError(_explain(file, error)) from None
     _check_metrics(file, settings)

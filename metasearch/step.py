@@ -72,8 +72,8 @@ class View(Protocol):
     def recent(self, limit: int) -> Sequence[Candidate]:
         """The latest settled ones, newest first."""
 
-    def children(self, number: int) -> Sequence[Candidate]:
-        """Settled candidates made from this one, oldest first."""
+    def children(self, number: int, limit: int = 100) -> Sequence[Candidate]:
+        """The latest settled ones made from this one, newest first."""
 
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """What it printed: the stored tails of stdout and stderr."""

@@ -12,7 +12,7 @@ import pytest
 
 from metasearch.archive import CampaignArchive
 from metasearch.archive.export import export_csv, export_folder, export_jsonl
-from metasearch.candidate import Candidate, EvaluationResult, Split
+from metasearch.candidate import Candidate, EvaluationResult, Outcome, Score, Split, StageResult
 from metasearch.errors import UsageError
 from metasearch.program import Program
 
@@ -70,6 +70,18 @@ def test_the_table_has_a_column_for_every_metric_and_no_formulas(
     assert rows[2]["parents"] == "1 0"
     assert (rows[3]["outcome"], rows[3]["radii"]) == ("rejected", "")
     assert rows[3]["error"] == "no\ncode ?"
+
+
+def test_a_metric_cannot_take_the_place_of_another_column(run: CampaignArchive) -> None:
+    step = run.open_step()
+    run.queue_candidate(step.number, 0, Program(files={"pack.py": "x = 1\n"}), operator="seed")
+    scores = {name: Score(value=2, low=2, high=2) for name in ("radii", "time", "error")}
+    stage = StageResult(stage="evaluate", scores=scores, passed=True, seconds=0)
+    run.settle(0, EvaluationResult(outcome=Outcome.SCORED, stages=(stage,)))
+    stream = io.StringIO(newline="")
+    export_csv(run, stream)
+    [row] = csv.DictReader(io.StringIO(stream.getvalue(), newline=""))
+    assert (row["score.error"], row["error"]) == ("2.0", "")
 
 
 def test_the_folder_has_the_best_program_and_where_it_came_from(
