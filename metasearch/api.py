@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from metasearch.archive import Archive, default_path
-from metasearch.campaign import ROLES, Campaign, load_campaign
+from metasearch.campaign import ROLES, Campaign
+from metasearch.campaign_file import load_campaign
 from metasearch.candidate import EvaluationResult, Split
 from metasearch.errors import UsageError
 from metasearch.program import Program

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from metasearch.campaign import load_campaign
+from metasearch.campaign_file import load_campaign
 from metasearch.errors import CampaignError
 
 MINIMAL = 'task = "Do it."\n[objectives]\nscore = "maximize"\n'
