@@ -165,9 +165,7 @@ class Journal(Core):
         attempts: int = 1,
     ) -> None:
         """Store that a pending call failed for good, and what its attempts cost."""
-        self._end_exchange(
-            (step, call, asker), ExchangeState.FAILED, usage, attempts, error=error
-        )
+        self._end_exchange((step, call, asker), ExchangeState.FAILED, usage, attempts, error=error)
 
     def mark_lost(self) -> int:
         """Give up the calls that a dead engine left pending; how many there were.

@@ -11,10 +11,12 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
 from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
 from metasearch.candidate import Candidate, EvaluationResult
+from metasearch.engine.broker import Broker
 from metasearch.engine.observer import Observer, Report
 from metasearch.engine.ports import Models, Pool
 from metasearch.engine.standing import Standing
@@ -62,6 +64,7 @@ class Engine:
         pool: Pool,
         observer: Observer,
         repeated: int = 0,
+        broker: Broker | None = None,
     ) -> None:
         """Set up; nothing happens before :meth:`score_seed` and :meth:`run`.
 
@@ -75,6 +78,7 @@ class Engine:
             pool: Evaluates.
             observer: Is told what happens.
             repeated: Calls that were lost with an earlier engine, for the report.
+            broker: Answers what candidates ask of models; without it they may not ask.
         """
         self.archive = archive
         self.task = task
@@ -86,6 +90,7 @@ class Engine:
         self._pool = pool
         self._observer = observer
         self._repeated = repeated
+        self._broker = broker
         self._standing = Standing(archive, campaign.settings.budget, ledger, task.objectives[0])
         self._steps: dict[int, LiveStep] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -134,6 +139,8 @@ class Engine:
         self.stop(INTERRUPTED)
         for running in self._running:
             running.cancel()
+        if self._broker is not None:
+            self._broker.abandon()
 
     # -- the loop -----------------------------------------------------------------------
 
@@ -147,7 +154,10 @@ class Engine:
         try:
             await self.score_seed()
             if self._stop is None:
-                await self._resume()
+                try:
+                    await self._resume()
+                except BudgetExhausted as error:  # of a candidate that asks
+                    self._use_up(error)
             while True:
                 if self._stop is None and (reason := self._ending()) is not None:
                     self.stop(reason)
@@ -279,8 +289,7 @@ class Engine:
         except (Parked, asyncio.CancelledError):
             pass  # stays unfinished: a later run takes it up at this place
         except BudgetExhausted as error:
-            self._observer.notice(str(error))
-            self.stop(error.budget)
+            self._use_up(error)
         except Exception as error:  # a strategy's, an evaluator's, a provider's: stop, lose nothing
             self._fail(error)
         finally:
@@ -302,6 +311,11 @@ class Engine:
                     "edit format in [strategy.options]; then run again to continue."
                 )
             )
+
+    def _use_up(self, error: BudgetExhausted) -> None:
+        """Stop for a budget that the next call does not fit."""
+        self._observer.notice(str(error))
+        self.stop(error.budget)
 
     def _fail(self, error: Exception) -> None:
         """Stop for an error of ours. Replies in flight arrive; evaluations can be repeated."""
@@ -423,9 +437,11 @@ class Engine:
 
     async def _measure(self, candidate: Candidate) -> Candidate:
         program = self.archive.program(candidate)
-        result: EvaluationResult = await self._pool.evaluate(
-            EvaluationRequest(number=candidate.number, files=program.files, seed=self.seed)
-        )
+        request = EvaluationRequest(number=candidate.number, files=program.files, seed=self.seed)
+        attend = None
+        if self._broker is not None:
+            attend = partial(self._broker.attend, candidate.step, candidate.number)
+        result: EvaluationResult = await self._pool.evaluate(request, attend)
         self._evaluation_seconds += _SMOOTHING * (result.seconds - self._evaluation_seconds)
         return self._tell(self.archive.settle(candidate.number, result))
 
