@@ -179,6 +179,8 @@ class ExchangeRow(Row, table=True):
     )
     campaign: int = primary()
     step: int = primary()
+    asker: int = primary()
+    """The number of the candidate that asked; -1 for the step itself."""
     call: int = primary()
     generation: int = primary()
     asked: int = integer()
@@ -209,14 +211,21 @@ class MessageRow(Row, table=True):
     __tablename__ = "message"
     __table_args__ = (
         ForeignKeyConstraint(
-            ["campaign", "step", "call", "generation"],
-            ["exchange.campaign", "exchange.step", "exchange.call", "exchange.generation"],
+            ["campaign", "step", "asker", "call", "generation"],
+            [
+                "exchange.campaign",
+                "exchange.step",
+                "exchange.asker",
+                "exchange.call",
+                "exchange.generation",
+            ],
         ),
         content(),
         CLUSTERED,
     )
     campaign: int = primary()
     step: int = primary()
+    asker: int = primary()
     call: int = primary()
     generation: int = primary()
     position: int = primary()

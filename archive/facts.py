@@ -47,6 +47,14 @@ class Held(NamedTuple):
     tokens: int
 
 
+class Bill(NamedTuple):
+    """What one candidate has asked models for, while it was evaluated."""
+
+    calls: int
+    """Lost and failed ones included."""
+    usage: Usage
+
+
 class CurvePoint(NamedTuple):
     """A moment at which the best got better."""
 

@@ -158,6 +158,7 @@ CREATE INDEX candidate_settled ON candidate (campaign, seq) WHERE outcome IS NOT
 CREATE TABLE exchange (
     campaign INTEGER NOT NULL,
     step INTEGER NOT NULL,
+    asker INTEGER NOT NULL,
     call INTEGER NOT NULL,
     generation INTEGER NOT NULL,
     asked INTEGER NOT NULL,
@@ -178,7 +179,7 @@ CREATE TABLE exchange (
     reasoning_tokens INTEGER NOT NULL,
     usd REAL,
     seconds REAL NOT NULL,
-    PRIMARY KEY (campaign, step, call, generation),
+    PRIMARY KEY (campaign, step, asker, call, generation),
     FOREIGN KEY(campaign) REFERENCES campaign ("key"),
     FOREIGN KEY(campaign, step) REFERENCES step (campaign, number),
     FOREIGN KEY(reply) REFERENCES blob (digest)
@@ -255,13 +256,14 @@ CREATE INDEX lineage_parent ON lineage (campaign, parent, child);
 CREATE TABLE message (
     campaign INTEGER NOT NULL,
     step INTEGER NOT NULL,
+    asker INTEGER NOT NULL,
     call INTEGER NOT NULL,
     generation INTEGER NOT NULL,
     position INTEGER NOT NULL,
     role TEXT NOT NULL,
     blob BLOB NOT NULL,
-    PRIMARY KEY (campaign, step, call, generation, position),
-    FOREIGN KEY(campaign, step, call, generation) REFERENCES exchange (campaign, step, call, generation),
+    PRIMARY KEY (campaign, step, asker, call, generation, position),
+    FOREIGN KEY(campaign, step, asker, call, generation) REFERENCES exchange (campaign, step, asker, call, generation),
     FOREIGN KEY(blob) REFERENCES blob (digest)
 )
  WITHOUT ROWID,

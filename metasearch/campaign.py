@@ -180,6 +180,28 @@ class SandboxSection(Frozen):
     """Files or folders of the host to show inside, read-only."""
 
 
+class AgentSection(Frozen):
+    """``[agent]``: what candidates may ask of the model role ``agent`` while they are evaluated.
+
+    The caps hold for one evaluation of one candidate: all its calls, stages and repeats together.
+    They are kept besides ``[budget]``, which what candidates ask is charged to.
+    """
+
+    calls: int = Field(default=100, ge=0, le=1_000_000)
+    """Asks; 0, and with it no asking at all, if there is no such section."""
+    tokens: int | None = Field(default=200_000, ge=1)
+    """Input and output. An ask is refused if the most that it may take does not fit."""
+    usd: float | None = Field(default=None, ge=0)
+    """Likewise."""
+    seconds: float = Field(default=600.0, gt=0)
+    """Of the models' time: once its replies have taken so long together, it gets no further one.
+    This time does not count for ``sandbox.timeout``, but it does for ``evaluator.timeout``."""
+    concurrency: int = Field(default=4, ge=1, le=64)
+    """Asks of one candidate in flight; campaign-wide ``concurrency`` holds as well."""
+    max_tokens: int = Field(default=4096, ge=1)
+    """Upper limit of one reply; a candidate may ask for less."""
+
+
 class CampaignFile(Frozen):
     """The whole of ``campaign.toml``."""
 
@@ -199,6 +221,7 @@ class CampaignFile(Frozen):
     models: ModelSection = ModelSection()
     budget: Budget = Budget()
     sandbox: SandboxSection = SandboxSection()
+    agent: AgentSection = AgentSection(calls=0)
 
     @field_validator("task")
     @classmethod
@@ -232,8 +255,8 @@ class Campaign(Frozen):
         """SHA-256 of ``evaluator_files`` and of ``[evaluator]`` without its timeout.
 
         What else decides a score is not in it: the objectives and the seed program, which are
-        compared by themselves; the campaign's seed and ``[sandbox]``; and what the evaluator
-        loads besides those files (data, packages, its own folders).
+        compared by themselves; the campaign's seed, ``[sandbox]`` and ``[agent]`` with its
+        model; and what the evaluator loads besides those files (data, packages, its own folders).
         """
         evaluator = self.settings.evaluator
         decisive = {

@@ -72,6 +72,10 @@ class ModelError(MetasearchError):
     """A model call failed for good after its retries. Names model, role and last error."""
 
 
+class RequestRefused(ModelError):
+    """The provider refuses one prompt or request: too long, against its policy, odd settings."""
+
+
 class ModelSetupError(ModelError):
     """A model cannot be used at all: bad key, unknown name, no price under a USD budget."""
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from metasearch.errors import CandidateFailure, PrerequisiteError, SandboxError
 from metasearch.sandboxes import cgroups, inside
+from metasearch.sandboxes.asks import Answers
 from metasearch.sandboxes.base import Limits, Sandbox, SandboxSpec
 from metasearch.sandboxes.launch import ColdStart, Launcher, WarmParent
 from metasearch.sandboxes.room import Room
@@ -51,9 +52,11 @@ class BubblewrapProvider:
             raise PrerequisiteError("bubblewrap sandboxes do not return values here")
 
     @asynccontextmanager
-    async def open(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+    async def open(
+        self, spec: SandboxSpec, answers: Answers | None = None
+    ) -> AsyncIterator[Sandbox]:
         """A fresh sandbox, destroyed with everything in it when the block ends."""
-        room = Room(spec, lambda: self._lease(spec))
+        room = Room(spec, lambda: self._lease(spec), answers)
         try:
             yield room
         finally:

@@ -7,17 +7,24 @@ import contextlib
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.campaign import Campaign, Price
+from metasearch.campaign import Campaign, Price, Role
 from metasearch.candidate import EvaluationResult, Split
+from metasearch.engine.broker import ROLE, Broker
 from metasearch.engine.engine import INTERRUPTED, Engine
 from metasearch.engine.observer import Observer, Report, Silent
-from metasearch.errors import ArchiveError, CampaignChanged, MetasearchError
+from metasearch.errors import (
+    ArchiveError,
+    BudgetExhausted,
+    CampaignChanged,
+    MetasearchError,
+)
 from metasearch.evaluation import EvaluationPool, EvaluationRequest, EvaluationSpec
 from metasearch.exchange import ExchangeState
-from metasearch.models import Ledger, ModelClient
+from metasearch.models import Ledger, MemoryJournal, ModelClient
 from metasearch.program import Program
 from metasearch.step import Strategy, Task
 from metasearch.strategies import load_strategy
@@ -105,22 +112,26 @@ async def _search(
         prices=stored.models.prices,
     )
     pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes)
+    broker = Broker(models, settings.agent) if settings.agent.calls else None
     async with contextlib.AsyncExitStack() as rooms:
-        rooms.push_async_callback(models.close)
+        await rooms.enter_async_context(models)
+        if broker is not None:
+            await rooms.enter_async_context(broker)
         await rooms.enter_async_context(pool)
-        engine = Engine(campaign, run, strategy, task, models, ledger, pool, observer, lost)
+        engine = Engine(campaign, run, strategy, task, models, ledger, pool, observer, lost, broker)
         observer.started(engine.report(), resumed)
         with _signals(engine, observer):
             async with asyncio.TaskGroup() as setting_up:  # litellm takes two seconds to load
-                checked = setting_up.create_task(models.check(strategy.roles))
-                setting_up.create_task(_measure_seed(pool, engine))
+                checked = setting_up.create_task(_check(models, strategy.roles, broker))
+                first = None if broker is None else checked
+                setting_up.create_task(_measure_seed(pool, engine, first))
             if stored.strategy != settings.strategy:
                 _close_steps(run, stored.strategy.name, observer)
             run.update(_with_prices(campaign, checked.result()))
             reason = await engine.run()
         report = engine.report()
         if settings.evaluator.test and reason != INTERRUPTED:
-            await _measure_on_test(campaign, run, pool, report)
+            await _measure_on_test(campaign, run, pool, report, broker, observer)
         return reason, report
 
 
@@ -146,8 +157,26 @@ def _close_steps(run: CampaignArchive, strategy: str, observer: Observer) -> Non
         )
 
 
-async def _measure_seed(pool: EvaluationPool, engine: Engine) -> None:
+async def _check(
+    models: ModelClient, roles: tuple[Role, ...], broker: Broker | None
+) -> dict[str, Price | None]:
+    """Check the models of the strategy, and the one that candidates ask; their prices."""
+    if broker is None:
+        return await models.check(roles)
+    prices = await models.check((*roles, ROLE))
+    await broker.check()
+    return prices
+
+
+async def _measure_seed(
+    pool: EvaluationPool, engine: Engine, first: asyncio.Task[dict[str, Price | None]] | None
+) -> None:
+    """Check the pool and score the seed, once the models are checked if it may ask them."""
     await pool.check()
+    if first is not None:
+        await asyncio.wait({first})
+        if first.cancelled() or first.exception() is not None:
+            return  # which ends the run
     await engine.score_seed()
 
 
@@ -183,13 +212,23 @@ async def evaluate_once(
     campaign: Campaign, program: Program, split: Split = Split.VALIDATION
 ) -> EvaluationResult:
     """Evaluate one program as the campaign would; nothing is archived."""
-    async with EvaluationPool(EvaluationSpec.of(campaign), lanes=1) as pool:
-        await pool.check()
-        return await pool.evaluate(
-            EvaluationRequest(
-                number=0, files=program.files, split=split, seed=campaign.settings.seed
+    settings = campaign.settings
+    request = EvaluationRequest(number=0, files=program.files, split=split, seed=settings.seed)
+    async with contextlib.AsyncExitStack() as rooms:
+        attend = None
+        if settings.agent.calls:
+            ledger = Ledger(usd=settings.budget.usd, tokens=settings.budget.tokens)
+            models = ModelClient(
+                settings.models, MemoryJournal(), ledger, settings.seed, settings.concurrency
             )
-        )
+            await rooms.enter_async_context(models)
+            broker = await rooms.enter_async_context(Broker(models, settings.agent))
+            await _check(models, (), broker)
+            attend = partial(broker.attend, 0, request.number, split)
+        pool = EvaluationPool(EvaluationSpec.of(campaign), lanes=1)
+        await rooms.enter_async_context(pool)
+        await pool.check()
+        return await pool.evaluate(request, attend)
 
 
 def _open(
@@ -239,7 +278,12 @@ def _ledger(campaign: Campaign, run: CampaignArchive) -> Ledger:
 
 
 async def _measure_on_test(
-    campaign: Campaign, run: CampaignArchive, pool: EvaluationPool, report: Report
+    campaign: Campaign,
+    run: CampaignArchive,
+    pool: EvaluationPool,
+    report: Report,
+    broker: Broker | None,
+    observer: Observer,
 ) -> None:
     """Measure the best candidate on the test split, once; the search never sees it."""
     best = report.best
@@ -249,7 +293,15 @@ async def _measure_on_test(
     request = EvaluationRequest(
         number=best.number, files=program.files, split=Split.TEST, seed=campaign.settings.seed
     )
-    run.record_test(best.number, await pool.evaluate(request))
+    attend = None
+    if broker is not None:
+        attend = partial(broker.attend, best.step, best.number, Split.TEST)
+    try:
+        result = await pool.evaluate(request, attend)
+    except BudgetExhausted as error:
+        observer.notice(f"#{best.number} is not measured on the test split yet. {error}")
+    else:
+        run.record_test(best.number, result)
 
 
 @contextlib.contextmanager

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 
 from metasearch.candidate import EvaluationResult
 from metasearch.errors import EvaluatorError, MetasearchError
+from metasearch.evaluation.asks import AnswerAsk
 from metasearch.evaluation.lanes import Machine, default_lanes
 from metasearch.evaluation.process import WorkerDied, WorkerProcess
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
@@ -60,8 +62,15 @@ class EvaluationPool:
         except WorkerDied as death:
             raise EvaluatorError(f"On loading the evaluator its process {death}") from None
 
-    async def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+    async def evaluate(
+        self, request: EvaluationRequest, attend: Callable[[], AnswerAsk] | None = None
+    ) -> EvaluationResult:
         """Measure one candidate; waits for a free lane. Cancelling ends its sandbox.
+
+        Args:
+            request: What to measure.
+            attend: Gives, for each attempt, what answers the candidate's asks of models; needed
+                if the campaign lets candidates ask. What that raises ends the evaluation.
 
         Raises:
             EvaluatorError: The user's code failed, took too long, or ended its process twice.
@@ -70,7 +79,7 @@ class EvaluationPool:
         async with self._slots:
             self._busy += 1
             try:
-                return await self._evaluate(request)
+                return await self._evaluate(request, attend)
             finally:
                 self._busy -= 1
 
@@ -80,12 +89,14 @@ class EvaluationPool:
         workers, self._workers = self._workers, []
         await asyncio.gather(*(worker.close() for worker in workers))
 
-    async def _evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+    async def _evaluate(
+        self, request: EvaluationRequest, attend: Callable[[], AnswerAsk] | None
+    ) -> EvaluationResult:
         for last in (False, True):
             worker = self._choose()
             worker.running += 1
             try:
-                return await worker.evaluate(request)
+                return await worker.evaluate(request, None if attend is None else attend())
             except WorkerDied as death:
                 # Once may be a neighbour's or the machine's doing.
                 if last:

@@ -14,6 +14,7 @@ from typing import TypeVar
 from metasearch.errors import CandidateFailure, EvaluatorError, SandboxError
 from metasearch.evaluation.blame import shorten
 from metasearch.outcome import Outcome
+from metasearch.sandboxes.asks import Answers
 from metasearch.sandboxes.base import Sandbox, SandboxProvider, SandboxSpec
 
 T = TypeVar("T")
@@ -105,6 +106,7 @@ class Session:
         spec: SandboxSpec,
         files: Mapping[str, bytes],
         notes: Notes,
+        answers: Answers | None = None,
     ) -> None:
         self.notes = notes
         self.fault: SandboxError | None = None
@@ -115,6 +117,7 @@ class Session:
         self._provider = provider
         self._spec = spec
         self._files = files
+        self._answers = answers
         self._sandbox: Sandbox | None = None
         self._stack = AsyncExitStack()
         self._lock = asyncio.Lock()
@@ -172,7 +175,8 @@ class Session:
         await self._leave()
 
     async def _open(self) -> Sandbox:
-        sandbox = await self._stack.enter_async_context(self._provider.open(self._spec))
+        opened = self._provider.open(self._spec, self._answers)
+        sandbox = await self._stack.enter_async_context(opened)
         try:
             await sandbox.write(self._files)
         except BaseException:

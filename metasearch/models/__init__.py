@@ -7,6 +7,7 @@ from metasearch.models.call import CUT, MAX_REPLY
 from metasearch.models.client import Backoff, ModelClient
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, Reservation
+from metasearch.models.memory_journal import MemoryJournal
 from metasearch.models.redaction import Redactor, redact
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Backoff",
     "Journal",
     "Ledger",
+    "MemoryJournal",
     "ModelClient",
     "Redactor",
     "Reservation",

@@ -20,12 +20,12 @@ from typing import Self, get_args
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from metasearch.campaign import ModelSection, Price, Role
-from metasearch.errors import ModelError, ModelSetupError
+from metasearch.errors import ModelError, ModelSetupError, RequestRefused
 from metasearch.exchange import ExchangeState, Message, Usage
-from metasearch.models.call import Call, Request
+from metasearch.models.call import Call, Request, most_tokens
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, unknown_price
-from metasearch.models.prices import freeze_prices
+from metasearch.models.prices import freeze_prices, most
 from metasearch.models.provider import (
     OFFLINE,
     AttemptFailed,
@@ -133,27 +133,33 @@ class ModelClient:
         *,
         step: int,
         call: int,
+        asker: int | None = None,
         role: Role,
         messages: Sequence[Message],
         temperature: float | None = None,
+        max_tokens: int | None = None,
         seed: int | None = None,
     ) -> Reply:
         """The reply to a prompt, from the journal if it has been given before.
 
         Args:
             step: The asking step's number.
-            call: Counts the asks of the step; (step, call) names the reply.
+            call: Counts the asks of the asker; (step, call, asker) names the reply.
+            asker: The number of the candidate that asks while it is evaluated; the step itself
+                if not given.
             role: Decides the model.
             messages: The prompt.
             temperature: Instead of the campaign's.
-            seed: Instead of the one derived from campaign seed, step and call.
+            max_tokens: Instead of the campaign's.
+            seed: Instead of the one derived from campaign seed, step, call and asker.
 
         Raises:
             BudgetExhausted: The most that it may cost does not fit the budget.
             ModelSetupError: The provider refuses key, model or request.
+            RequestRefused: It refuses this one prompt or request, and has answered others.
             ModelError: It failed for good, after its retries.
         """
-        reply = self.recall(step, call, messages)
+        reply = self.recall(step, call, messages, asker)
         if reply is not None:
             return reply
         model = self._settings.model_for(role)
@@ -161,13 +167,14 @@ class ModelClient:
         request = Request(
             step=step,
             call=call,
+            asker=asker,
             role=role,
             target=target,
             price=self._prices[model],
             messages=self._clean(messages),
             temperature=self._settings.temperature if temperature is None else temperature,
-            max_tokens=self._settings.max_tokens,
-            seed=_derived(self._seed, step, call) if seed is None else seed,
+            max_tokens=self._settings.max_tokens if max_tokens is None else max_tokens,
+            seed=_derived(self._seed, step, call, asker) if seed is None else seed,
         )
         async with self._slots:
             self.in_flight += 1
@@ -176,16 +183,28 @@ class ModelClient:
             finally:
                 self.in_flight -= 1
 
-    def recall(self, step: int, call: int, messages: Sequence[Message]) -> Reply | None:
+    async def upper_bound(
+        self, role: Role, messages: Sequence[Message], max_tokens: int
+    ) -> tuple[float | None, int]:
+        """The most USD (``None``: unknown) and tokens that one attempt at a call may take."""
+        model = self._settings.model_for(role)
+        await self._prepare(model)
+        input_tokens = most_tokens(self._clean(messages))
+        return most(self._prices[model], input_tokens, max_tokens), input_tokens + max_tokens
+
+    def recall(
+        self, step: int, call: int, messages: Sequence[Message], asker: int | None = None
+    ) -> Reply | None:
         """The stored reply to a call, if it was given to these very messages."""
-        earlier = self._archive.exchange(step, call)
+        earlier = self._archive.exchange(step, call, asker)
         if earlier is None or earlier.state is not ExchangeState.ANSWERED:
             return None
         if earlier.messages == self._clean(messages):
             return Reply(earlier.reply, earlier.usage, earlier.finish_reason, replayed=True)
         # A strategy that was edited since, or that depends on more than archive, seed and
-        # step, asks another question now. The old reply would be taken for an answer to it;
-        # it stays on record, and the new question is asked under the same name.
+        # step, asks another question now; so does a candidate whose threads race. The old
+        # reply would be taken for an answer to it; it stays on record, and the new question
+        # is asked under the same name.
         _log.warning("call %d of step %d asks something else than before", call, step)
         return None
 
@@ -311,7 +330,7 @@ class ModelClient:
         who = f"model {target.model!r} (role {request.role})"
         key = f"{target.provider.upper()}_API_KEY"
         if failure.about_prompt:
-            return ModelError(f"The provider of {who} refuses this prompt: {text}")
+            return RequestRefused(f"The provider of {who} refuses this prompt: {text}")
         if self._never_reached(request, failure):
             where = "models.api_base" if target.api_base else f"{target.provider.upper()}_API_BASE"
             return ModelSetupError(
@@ -339,8 +358,9 @@ class ModelClient:
                     f"The provider does not know {who}: {text}. Check its name under [models]"
                     + (f", and models.api_base ({target.api_base})." if target.api_base else ".")
                 )
-        if target.model in self._answering:
-            return ModelError(f"The provider of {who} refuses this request: {text}")
+        # What a candidate asks is its own: its odd requests stop no campaign.
+        if target.model in self._answering or request.asker is not None:
+            return RequestRefused(f"The provider of {who} refuses this request: {text}")
         return ModelSetupError(
             f"The provider of {who} refuses the request: {text}. Check name and settings "
             "under [models] (max_tokens, temperature)."
@@ -357,9 +377,10 @@ def _empty(completion: Completion) -> bool:
     return not completion.text.strip() and completion.finish_reason in ("", "stop", "eos")
 
 
-def _derived(seed: int, step: int, call: int) -> int:
+def _derived(seed: int, step: int, call: int, asker: int | None) -> int:
     """A call's own seed: 31 bits, since some providers take no more."""
-    digest = hashlib.sha256(f"{seed}:{step}:{call}".encode()).digest()
+    name = f"{seed}:{step}:{call}" if asker is None else f"{seed}:{step}:{asker}:{call}"
+    digest = hashlib.sha256(name.encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 
