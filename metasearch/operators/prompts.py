@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from metasearch.candidate import Candidate, Outcome
 from metasearch.exchange import Message
-from metasearch.formats import COMPLETE_FILES, SEARCH_REPLACE
+from metasearch.formats import BLOCK, COMPLETE_FILES, SEARCH_REPLACE, UNIFIED_DIFF
 from metasearch.program import Program, protected_text
 from metasearch.step import Step, Task
 
@@ -114,6 +114,21 @@ def _rules(task: Task) -> list[str]:
 
 def answer_rules(answer_format: str) -> str:
     """The literal line that names the answer's format, and what it means."""
+    if answer_format == UNIFIED_DIFF:
+        return (
+            f"{UNIFIED_DIFF}\n"
+            "Give one fenced code block marked diff. Every hunk shows, after its @@ line, at "
+            "least three unchanged lines before and after the change, exactly as they stand in "
+            "the current program; they must tell the place. Begin each file with its --- and "
+            "+++ lines; /dev/null stands for the other side of a file that is made or deleted."
+        )
+    if answer_format == BLOCK:
+        return (
+            f"{BLOCK}\n"
+            "Give the whole new text that stands between the EVOLVE-BLOCK-START and "
+            "EVOLVE-BLOCK-END lines, without these lines, in one fenced code block. Leave "
+            "nothing out and abbreviate nothing."
+        )
     if answer_format == SEARCH_REPLACE:
         return (
             f"{SEARCH_REPLACE}\n"
@@ -127,7 +142,7 @@ def answer_rules(answer_format: str) -> str:
     return (
         f"{COMPLETE_FILES}\n"
         "Give each changed file whole, in one fenced code block under a line '### File: PATH'. "
-        "Leave nothing out and abbreviate nothing."
+        "Leave nothing out and abbreviate nothing. The line '### Delete file: PATH' deletes one."
     )
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.errors import CampaignError
-from metasearch.formats import COMPLETE_FILES, SEARCH_REPLACE
+from metasearch.formats import EDITS, EditName
 from metasearch.operators.islands import Archipelago, Feature, Topology
 from metasearch.operators.prompts import evolve_message, show, task_message
 from metasearch.operators.proposals import propose
@@ -58,7 +58,7 @@ class MapElites:
         """Unsuccessful children of the parent shown with their reasons."""
         repairs: int = Field(default=1, ge=0, le=10)
         """Turns that the model gets to correct an edit that cannot be used."""
-        edit: Literal["files", "search_replace"] = "files"
+        edit: EditName = "files"
 
         @field_validator("features", mode="before")
         @classmethod
@@ -100,7 +100,7 @@ class MapElites:
         """Choose an elite, ask for a better program, evaluate it."""
         island = ctx.number % self.options.islands
         parent, inspirations = self.choose(island, ctx)
-        edit = SEARCH_REPLACE if self.options.edit == "search_replace" else COMPLETE_FILES
+        edit = EDITS[self.options.edit]
         await propose(
             ctx,
             [
