@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from metasearch.archive.core import SHORT_TEXT, Core, stored_text
 from metasearch.archive.facts import Bill, Held
@@ -37,6 +37,9 @@ SELECT count(*) AS calls, coalesce(sum(input_tokens), 0) AS input_tokens,
     count(*) - count(usd) AS unpriced, total(exchange.seconds) AS model_seconds
 FROM candidate JOIN exchange USING (campaign, step)
 WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asker = candidate.number
+"""
+_ALL = """
+SELECT * FROM exchange WHERE campaign = ? AND step = ? ORDER BY asker, call, generation
 """
 # INDEXED BY: without statistics SQLite prefers to read all exchanges of the campaign.
 _PENDING = """
@@ -198,6 +201,13 @@ class Journal(Core):
     def exchanges(self, step: int) -> list[Exchange]:
         """A step's own calls in their order, lost and failed ones included."""
         return self._exchanges(_OF_STEP, step)
+
+    def all_exchanges(self) -> Iterator[Exchange]:
+        """Every call of the campaign, step by step: each step's own, then its candidates'."""
+        with self._database.reading() as connection:
+            steps = self._progress(connection)["steps"]
+        for step in range(steps):
+            yield from self._exchanges(_ALL, step)
 
     def exchanges_of(self, number: int) -> list[Exchange]:
         """The calls that led to a candidate: those of its step before it was proposed."""

@@ -29,6 +29,7 @@ class ExportFormat(StrEnum):
     FOLDER = "folder"
     JSONL = "jsonl"
     CSV = "csv"
+    CALLS = "calls"
 
 
 class SplitName(StrEnum):
@@ -308,7 +309,8 @@ def export(
         ExportFormat,
         typer.Option(
             "--format",
-            help="A folder with the best program, or all candidates as lines.",
+            help="A folder with the best program; all candidates as lines; or a recording of "
+            "the model calls, for --model offline/replay:FILE.",
         ),
     ] = ExportFormat.FOLDER,
     to: Annotated[

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from metasearch.archive import Archive, CampaignArchive
 from metasearch.campaign import Campaign, Price, Role
@@ -21,10 +22,18 @@ from metasearch.errors import (
     BudgetExhausted,
     CampaignChanged,
     MetasearchError,
+    UsageError,
 )
 from metasearch.evaluation import EvaluationPool, EvaluationRequest, EvaluationSpec
-from metasearch.exchange import ExchangeState
-from metasearch.models import Ledger, MemoryJournal, ModelClient
+from metasearch.exchange import Exchange, ExchangeState
+from metasearch.models import (
+    Ledger,
+    MemoryJournal,
+    ModelClient,
+    Recording,
+    read_recording,
+    source_of,
+)
 from metasearch.program import Program
 from metasearch.step import Strategy, Task
 from metasearch.strategies import load_strategy
@@ -81,7 +90,9 @@ async def run_campaign(
         with run.hold(), _pausing(run):
             async with asyncio.TaskGroup() as group:
                 heart = group.create_task(_beat(run))
-                reason, report = await _search(campaign, run, strategy, task, observer, resumed)
+                reason, report = await _search(
+                    campaign, archive, run, strategy, task, observer, resumed
+                )
                 heart.cancel()
             if reason == INTERRUPTED:
                 run.pause(reason)
@@ -93,6 +104,7 @@ async def run_campaign(
 
 async def _search(
     campaign: Campaign,
+    archive: Archive,
     run: CampaignArchive,
     strategy: Strategy,
     task: Task,
@@ -110,6 +122,7 @@ async def _search(
         seed=settings.seed,
         concurrency=settings.concurrency,
         prices=stored.models.prices,
+        recordings=_recordings(campaign, archive, run),
     )
     pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes)
     broker = Broker(models, settings.agent) if settings.agent.calls else None
@@ -133,6 +146,35 @@ async def _search(
         if settings.evaluator.test and reason != INTERRUPTED:
             await _measure_on_test(campaign, run, pool, report, broker, observer)
         return reason, report
+
+
+def _recordings(campaign: Campaign, archive: Archive, run: CampaignArchive) -> dict[str, Recording]:
+    """What answers for models that replay a file, or another campaign of the archive."""
+    models = campaign.settings.models
+    found = {}
+    for model in {models.model_for(role) for role in get_args(Role)}:
+        source = source_of(model)
+        if source is None:
+            continue
+        found[model] = Recording.for_model(model, _recorded(source, archive, run))
+    return found
+
+
+def _recorded(source: str, archive: Archive, run: CampaignArchive) -> Iterator[Exchange]:
+    if Path(source).is_file():
+        return read_recording(Path(source))
+    try:
+        recorded = archive.campaign(source)
+    except UsageError as error:
+        raise UsageError(
+            f"There is no file {source!r} to replay, and no campaign. {error}"
+        ) from None
+    if recorded.id == run.id:
+        raise UsageError(
+            f"{source!r} is the run that would replay itself; give the id of an earlier run "
+            "('metasearch list')."
+        )
+    return recorded.all_exchanges()
 
 
 async def _beat(run: CampaignArchive) -> None:

@@ -9,6 +9,7 @@ from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, Reservation
 from metasearch.models.memory_journal import MemoryJournal
 from metasearch.models.redaction import Redactor, redact
+from metasearch.models.replay import Recording, read_recording, source_of
 
 __all__ = [
     "CUT",
@@ -18,7 +19,10 @@ __all__ = [
     "Ledger",
     "MemoryJournal",
     "ModelClient",
+    "Recording",
     "Redactor",
     "Reservation",
+    "read_recording",
     "redact",
+    "source_of",
 ]

@@ -25,7 +25,7 @@ from metasearch.exchange import ExchangeState, Message, Usage
 from metasearch.models.call import Call, Request, most_tokens
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, unknown_price
-from metasearch.models.prices import freeze_prices, most
+from metasearch.models.prices import FREE, freeze_prices, most
 from metasearch.models.provider import (
     OFFLINE,
     AttemptFailed,
@@ -35,6 +35,7 @@ from metasearch.models.provider import (
     load,
 )
 from metasearch.models.redaction import Redactor
+from metasearch.models.replay import Recording
 from metasearch.step import Reply
 
 EMPTY_RETRIES = 2
@@ -77,6 +78,7 @@ class ModelClient:
         concurrency: int,
         *,
         prices: Mapping[str, Price | None] | None = None,
+        recordings: Mapping[str, Recording] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """Prepare; nothing is imported or sent yet.
@@ -88,6 +90,7 @@ class ModelClient:
             seed: The campaign's; each call's own seed is derived from it.
             concurrency: Most calls in flight.
             prices: Prices frozen when the campaign started, as :meth:`check` gave them.
+            recordings: What answers for models that are replayed, by their names.
             backoff: Waits between attempts.
         """
         self._settings = settings
@@ -96,6 +99,7 @@ class ModelClient:
         self._seed = seed
         self._slots = asyncio.Semaphore(concurrency)
         self._frozen = {m: p for m, p in (prices or {}).items() if p is not None}
+        self._recordings = recordings or {}
         self._prices: dict[str, Price | None] = {}
         self._targets: dict[str, Target] = {}
         self._answering: set[str] = set()
@@ -237,6 +241,9 @@ class ModelClient:
         )
 
     async def _prepare(self, model: str) -> Target:
+        if model in self._recordings and model not in self._targets:
+            self._prices[model] = FREE
+            self._targets[model] = Target(model, "offline", None, None)
         if model not in self._targets:
             self._provider = await load(offline=model.startswith(OFFLINE))
             target = self._provider.target(model, self._settings.api_base)
@@ -268,20 +275,11 @@ class ModelClient:
             raise self._final(request, failure, text, attempts) from None
 
     async def _attempt(self, call: Call) -> Reply:
-        if self._provider is None:
-            raise RuntimeError("a call before its model was prepared")
         await call.open()
         call.attempts += 1
         request = call.request
         try:
-            completion = await self._provider.complete(
-                request.target,
-                request.messages,
-                temperature=request.temperature,
-                max_tokens=request.max_tokens,
-                seed=call.seed,
-                timeout=self._settings.timeout,
-            )
+            completion = await self._complete(request, call.seed)
         except AttemptFailed:
             raise
         except BaseException:
@@ -296,6 +294,23 @@ class ModelClient:
         # After that, an empty reply is the model's answer: the step sees it and goes on,
         # where an error would stop the campaign, and stop it again when it is continued.
         return call.answer(completion)
+
+    async def _complete(self, request: Request, seed: int) -> Completion:
+        recording = self._recordings.get(request.target.model)
+        if recording is not None:
+            return recording.completion(
+                (request.step, request.call, request.asker), request.messages
+            )
+        if self._provider is None:
+            raise RuntimeError("a call before its model was prepared")
+        return await self._provider.complete(
+            request.target,
+            request.messages,
+            temperature=request.temperature,
+            max_tokens=request.max_tokens,
+            seed=seed,
+            timeout=self._settings.timeout,
+        )
 
     def _gives_up(self, request: Request, state: RetryCallState) -> bool:
         attempts = state.attempt_number
@@ -329,6 +344,8 @@ class ModelClient:
         target = request.target
         who = f"model {target.model!r} (role {request.role})"
         key = f"{target.provider.upper()}_API_KEY"
+        if target.model in self._recordings:
+            return ModelError(f"Nothing more to replay from {target.model!r}: {text}.")
         if failure.about_prompt:
             return RequestRefused(f"The provider of {who} refuses this prompt: {text}")
         if self._never_reached(request, failure):
