@@ -98,7 +98,7 @@ async def _search(
         concurrency=settings.concurrency,
         prices=stored.models.prices,
     )
-    pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes)
+    pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes, notice=observer.notice)
     async with contextlib.AsyncExitStack() as rooms:
         rooms.push_async_callback(models.close)
         await rooms.enter_async_context(pool)
