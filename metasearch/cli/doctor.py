@@ -122,12 +122,11 @@ class _Gpus:
 
 def _look_for_gpus() -> _Gpus:
     from metasearch.sandboxes.gpus import nvml
-    from metasearch.sandboxes.gpus.book import Book
     from metasearch.sandboxes.gpus.survey import survey
 
     devices = nvml.NvmlDevices()
     try:
-        return _Gpus(tuple(survey(devices, Book())))
+        return _Gpus(tuple(survey(devices)))
     except MetasearchError as error:
         return _Gpus((), str(error))
     finally:

@@ -27,13 +27,15 @@ class DeviceState:
     """Who has it, or why nobody can."""
 
 
-def survey(devices: Devices, book: Book) -> list[DeviceState]:
-    """All GPUs of this machine.
+def survey(devices: Devices, book: Book | None = None) -> list[DeviceState]:
+    """All GPUs of this machine, with its book if none is given.
 
     Raises:
         PrerequisiteError: Why none can be looked for.
     """
-    return [_state(device, devices, book) for device in devices.found()]
+    found = devices.found()
+    book = book or Book()
+    return [_state(device, devices, book) for device in found]
 
 
 def remedy(book: Book, uuid: str) -> str:
