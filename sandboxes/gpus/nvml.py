@@ -108,6 +108,7 @@ class NvmlDevices:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             uuid = str(nvml.nvmlDeviceGetUUID(handle))
             memory = _memory(nvml, handle)
+            nvml.nvmlDeviceGetComputeRunningProcesses(handle)  # drivers before 510 cannot
             device = Device(
                 uuid=uuid,
                 name=str(nvml.nvmlDeviceGetName(handle)),
