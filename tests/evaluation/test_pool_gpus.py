@@ -138,6 +138,23 @@ async def test_lanes_follow_the_devices_and_each_candidate_has_its_own(
     assert [book.taken(uuid) for uuid in (FIRST, SECOND)] == [0, 0]
 
 
+async def test_a_worker_gets_the_devices_that_it_has_served_before(
+    spec: Spec, devices: FileDevices, book: Book
+) -> None:
+    """Each worker has one warm parent for each device set: so there are few in all."""
+    source = """
+        import os
+        async def evaluate(candidate):
+            return {"score": await candidate.call("use", 0.3), "worker": os.getpid()}
+    """
+    leases = Leases(devices, 1, book=book)
+    settings = {"metrics": ("worker",)}
+    async with EvaluationPool(spec(source, **settings), lanes=2, leases=leases) as pool:
+        results = await asyncio.gather(*(pool.evaluate(request(n)) for n in range(10)))
+    pairs = {(r.scores["score"].value, r.scores["worker"].value) for r in results}
+    assert len(pairs) <= 3, "the first pairing may still have been undecided"
+
+
 async def test_a_share_is_enforced_in_the_worker(
     spec: Spec, devices: FileDevices, book: Book
 ) -> None:
