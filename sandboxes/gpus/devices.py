@@ -30,7 +30,7 @@ class Usage:
     """Bytes in use."""
     processes: Mapping[int, int | None]
     """Computing processes and their bytes, which not every driver tells. Inside a container
-    the driver tells of no process at all."""
+    the driver tells of no process at all. A desktop's own drawing does not count."""
 
 
 class DeviceFault(Exception):
@@ -38,7 +38,7 @@ class DeviceFault(Exception):
 
 
 class Devices(Protocol):
-    """The GPUs of this machine. Methods may be called from any thread, one at a time."""
+    """The GPUs of this machine. Methods may be called from any threads, several at once."""
 
     def found(self) -> Sequence[Device]:
         """All of them, those with a problem too.

@@ -238,7 +238,11 @@ class Leases:
                 self._quarantine(uuid, str(fault))
             except TimeoutError:
                 self._quarantine(uuid, f"the driver gave no answer within {_ANSWER:g} s")
-        for uuid, reason in (await asyncio.to_thread(self._devices.faults)).items():
+        reported: Mapping[str, str] = {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER):
+                reported = await asyncio.to_thread(self._devices.faults)
+        for uuid, reason in reported.items():
             if uuid in self._found:
                 self._quarantine(uuid, reason)
                 usages.pop(uuid, None)

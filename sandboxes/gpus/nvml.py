@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from metasearch.errors import PrerequisiteError
 from metasearch.sandboxes.gpus.devices import Device, DeviceFault, Usage
+from metasearch.sandboxes.gpus.processes import is_isolated
+from metasearch.sandboxes.gpus.shown import NEEDED
 
 _BY_PROGRAMS = frozenset({13, 31, 43, 45, 68, 109})
 """XID errors that a program brings on by itself (a wrong address, an endless kernel); the
@@ -21,56 +24,53 @@ class NvmlDevices:
 
     The library is loaded when it is first asked something, so that machines and campaigns
     without a GPU never notice it.
+
+    Args:
+        folder: Where the device files are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path = Path("/dev")) -> None:
+        self._folder = folder
         self._nvml: ModuleType | None = None
         self._handles: dict[str, Any] = {}
         self._events: Any = None
-        self._one_at_a_time = threading.Lock()
+        self._opening = threading.Lock()
 
     def found(self) -> Sequence[Device]:
         """All GPUs of the driver."""
-        with self._one_at_a_time:
-            nvml = self._library()
-            try:
-                count = nvml.nvmlDeviceGetCount()
-            except nvml.NVMLError as error:
-                raise PrerequisiteError(f"NVML cannot list the GPUs: {error}") from None
-            return [self._device(nvml, index) for index in range(count)]
+        nvml = self._library()
+        try:
+            count = nvml.nvmlDeviceGetCount()
+        except nvml.NVMLError as error:
+            raise PrerequisiteError(f"NVML cannot list the GPUs: {error}") from None
+        return [self._device(nvml, index) for index in range(count)]
 
     def usage(self, uuid: str) -> Usage:
         """Memory and computing processes of one GPU."""
-        with self._one_at_a_time:
-            nvml = self._library()
-            try:
-                handle = self._handles.get(uuid) or nvml.nvmlDeviceGetHandleByUUID(uuid)
-                processes = {
-                    process.pid: process.usedGpuMemory
-                    for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)
-                }
-                return Usage(int(_memory(nvml, handle).used), processes)
-            except nvml.NVMLError as error:
-                raise DeviceFault(f"NVML: {error}") from None
+        nvml = self._library()
+        try:
+            handle = self._handles.get(uuid) or nvml.nvmlDeviceGetHandleByUUID(uuid)
+            return Usage(int(_memory(nvml, handle).used), _processes(nvml, handle))
+        except nvml.NVMLError as error:
+            raise DeviceFault(f"NVML: {error}") from None
 
     def faults(self) -> Mapping[str, str]:
         """XID errors since the last question, but those that programs bring on themselves."""
         found: dict[str, str] = {}
-        with self._one_at_a_time:
-            nvml = self._library()
-            while self._events is not None:
-                try:
-                    event = nvml.nvmlEventSetWait_v2(self._events, 0)
-                    if event.eventData not in _BY_PROGRAMS:
-                        uuid = str(nvml.nvmlDeviceGetUUID(event.device))
-                        found[uuid] = f"the driver reported XID {event.eventData}"
-                except nvml.NVMLError:
-                    break  # None waits; a device that is lost is seen by its usage.
+        nvml = self._library()
+        while self._events is not None:
+            try:
+                event = nvml.nvmlEventSetWait_v2(self._events, 0)
+                if event.eventData not in _BY_PROGRAMS:
+                    uuid = str(nvml.nvmlDeviceGetUUID(event.device))
+                    found[uuid] = f"the driver reported XID {event.eventData}"
+            except nvml.NVMLError:
+                break  # None waits; a device that is lost is seen by its usage.
         return found
 
     def close(self) -> None:
         """Let go of the driver."""
-        with self._one_at_a_time:
+        with self._opening:
             if self._nvml is not None:
                 if self._events is not None:
                     self._nvml.nvmlEventSetFree(self._events)
@@ -79,8 +79,11 @@ class NvmlDevices:
             self._handles.clear()
 
     def _library(self) -> ModuleType:
-        if self._nvml is not None:
+        with self._opening:
+            self._nvml = self._nvml or self._open()
             return self._nvml
+
+    def _open(self) -> ModuleType:
         try:
             import pynvml
         except ImportError:
@@ -96,12 +99,12 @@ class NvmlDevices:
                 "it should be; with one, install the driver. In a container, start it with "
                 "'--gpus all'."
             ) from None
-        self._nvml = pynvml
         try:
             self._events = pynvml.nvmlEventSetCreate()
         except pynvml.NVMLError:
             self._events = None  # Not on this platform: faults show in usage alone.
-        return self._nvml
+        library: ModuleType = pynvml
+        return library
 
     def _device(self, nvml: ModuleType, index: int) -> Device:
         try:
@@ -109,12 +112,13 @@ class NvmlDevices:
             uuid = str(nvml.nvmlDeviceGetUUID(handle))
             memory = _memory(nvml, handle)
             nvml.nvmlDeviceGetComputeRunningProcesses(handle)  # drivers before 510 cannot
+            node = self._folder / f"nvidia{nvml.nvmlDeviceGetMinorNumber(handle)}"
             device = Device(
                 uuid=uuid,
                 name=str(nvml.nvmlDeviceGetName(handle)),
-                node=f"/dev/nvidia{nvml.nvmlDeviceGetMinorNumber(handle)}",
+                node=str(node),
                 memory=int(memory.total) - int(getattr(memory, "reserved", 0)),
-                problem=_partitioned(nvml, handle),
+                problem=_partitioned(nvml, handle) or self._missing(node),
             )
         except nvml.NVMLError as error:
             return Device(f"number {index}", "GPU", "", 0, f"NVML: {error}")
@@ -122,6 +126,13 @@ class NvmlDevices:
             self._handles[uuid] = handle
             self._listen(nvml, handle)
         return device
+
+    def _missing(self, node: Path) -> str:
+        """Device files that are made at first use, which no candidate may do."""
+        for path in (node, *(self._folder / name for name in NEEDED)):
+            if not path.exists():
+                return f"{path} is missing; 'nvidia-modprobe -c 0 -u' or any CUDA program makes it"
+        return ""
 
     def _listen(self, nvml: ModuleType, handle: Any) -> None:
         if self._events is None:
@@ -139,6 +150,18 @@ def _memory(nvml: ModuleType, handle: Any) -> Any:
         return nvml.nvmlDeviceGetMemoryInfo(handle, nvml.nvmlMemory_v2)
     except (nvml.NVMLError_FunctionNotFound, nvml.NVMLError_NotSupported):
         return nvml.nvmlDeviceGetMemoryInfo(handle)
+
+
+def _processes(nvml: ModuleType, handle: Any) -> dict[int, int | None]:
+    """Those that compute, and candidates that draw, which takes memory too."""
+    found = {
+        process.pid: process.usedGpuMemory
+        for process in nvml.nvmlDeviceGetGraphicsRunningProcesses(handle)
+        if is_isolated(process.pid)
+    }
+    for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle):
+        found[process.pid] = process.usedGpuMemory
+    return found
 
 
 def _partitioned(nvml: ModuleType, handle: Any) -> str:

@@ -8,9 +8,11 @@ from typing import TypedDict
 
 from metasearch.sandboxes.base import LeasedDevice
 
-_CONTROL = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
-"""The driver's own device files: through them a program reaches only devices whose own file
-it can open."""
+NEEDED = ("nvidiactl", "nvidia-uvm")
+"""The driver's own device files, without which no program computes. Through them it reaches
+only devices whose own file it can open."""
+
+_CONTROL = tuple(f"/dev/{name}" for name in (*NEEDED, "nvidia-uvm-tools"))
 
 
 def nodes(devices: Sequence[LeasedDevice]) -> Iterator[tuple[str, str]]:

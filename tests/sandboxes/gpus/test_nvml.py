@@ -52,6 +52,9 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *device, u32 *count, process *f
     if (*count < 2) { *count = 2; return SMALL; }
     found[0] = (process){41, 250, 0, 0}; found[1] = (process){42, ~0ULL, 0, 0};
     *count = 2; return 0; }
+int nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, u32 *count, process *found) {
+    if (*count < 1) { *count = 1; return SMALL; }
+    found[0] = (process){1, 99, 0, 0}; *count = 1; return 0; }
 int nvmlDeviceGetMigMode(void *device, u32 *now, u32 *later) {
     if (index_of(device) == 0) return UNSUPPORTED;
     *now = *later = 1; return 0; }
@@ -66,11 +69,14 @@ int nvmlEventSetFree(void *set) { return 0; }
 """
 
 QUESTIONS = """
-import dataclasses, json
+import dataclasses, json, sys
+from pathlib import Path
 from metasearch.sandboxes.gpus.devices import DeviceFault
 from metasearch.sandboxes.gpus.nvml import NvmlDevices
-devices = NvmlDevices()
-answers = {"found": [dataclasses.asdict(device) for device in devices.found()]}
+folder = Path(sys.argv[1])
+bare = NvmlDevices(folder / "bare").found()[0].problem
+devices = NvmlDevices(folder)
+answers = {"bare": bare, "found": [dataclasses.asdict(device) for device in devices.found()]}
 answers["usage"] = dataclasses.asdict(devices.usage("GPU-0"))
 answers["faults"] = [dict(devices.faults()), dict(devices.faults())]
 try:
@@ -106,9 +112,11 @@ def answers(tmp_path: Path) -> dict[str, Any]:
     source = tmp_path / "nvml.c"
     source.write_text(DRIVER)
     library = tmp_path / "libnvidia-ml.so.1"
+    for name in ("nvidia5", "nvidia6", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
     done = subprocess.run(
-        [sys.executable, "-c", QUESTIONS],
+        [sys.executable, "-c", QUESTIONS, str(tmp_path)],
         env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -119,12 +127,12 @@ def answers(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_what_the_driver_says_is_understood(answers: dict[str, Any]) -> None:
+def test_what_the_driver_says_is_understood(answers: dict[str, Any], tmp_path: Path) -> None:
     first, partitioned, lost = answers["found"]
     assert first == {
         "uuid": "GPU-0",
         "name": "Stub",
-        "node": "/dev/nvidia5",
+        "node": str(tmp_path / "nvidia5"),
         "memory": 900,
         "problem": "",
     }
@@ -134,3 +142,4 @@ def test_what_the_driver_says_is_understood(answers: dict[str, Any]) -> None:
     assert answers["faults"] == [{"GPU-0": "the driver reported XID 79"}, {}]
     assert answers["unknown"].startswith("NVML: ")
     assert answers["again"] == 3
+    assert "nvidia5 is missing" in answers["bare"]
