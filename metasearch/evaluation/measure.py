@@ -61,6 +61,7 @@ class Measurement:
         Raises:
             EvaluatorError: With the user's traceback.
             SandboxError: The sandbox failed, whatever the evaluator made of it.
+            PrerequisiteError: The machine lacks what the sandbox needs.
         """
         try:
             self._check_paths()

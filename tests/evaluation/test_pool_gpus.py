@@ -260,6 +260,24 @@ async def test_after_a_fault_the_candidate_is_measured_again_elsewhere(
     assert "XID 79" in notices[0]
 
 
+async def test_what_the_machine_lacks_is_told_with_the_first_lease(
+    spec: Spec, devices: FileDevices, book: Book
+) -> None:
+    sandbox = SandboxSpec(Limits(seconds=30), preload=("no_such_module",), gpus=1)
+    source = """
+        async def evaluate(candidate):
+            try:
+                return {"score": await candidate.call("use", 0)}
+            except Exception:
+                return {"score": 0}
+    """
+    leases = Leases(devices, 1, book=book)
+    async with EvaluationPool(spec(source, sandbox=sandbox), leases=leases) as pool:
+        with pytest.raises(PrerequisiteError, match="no_such_module"):
+            await pool.evaluate(request())
+    assert book.taken(FIRST) == 0
+
+
 def test_a_pool_without_enough_devices_is_refused(spec: Spec, book: Book) -> None:
     with pytest.raises(PrerequisiteError, match="gpus is 3, but there are 2 usable GPUs"):
         EvaluationPool(spec(QUICK, 3), leases=Leases(FakeDevices(2), 3, book=book))
