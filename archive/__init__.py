@@ -5,6 +5,7 @@ The only room with SQL. Rows stay inside; what comes out are frozen types.
 
 from metasearch.archive.archive import Archive, CampaignArchive, default_path
 from metasearch.archive.facts import (
+    Bill,
     CampaignSummary,
     CurvePoint,
     Evaluation,
@@ -16,6 +17,7 @@ from metasearch.archive.facts import (
 
 __all__ = [
     "Archive",
+    "Bill",
     "CampaignArchive",
     "CampaignSummary",
     "CurvePoint",

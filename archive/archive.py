@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 import string
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -35,7 +36,7 @@ class UnreadableRun(ArchiveError):
 _ALPHABET = string.ascii_lowercase + string.digits
 
 _CAMPAIGN = """
-SELECT c.*, s.folder, s.settings FROM campaign AS c JOIN settings AS s
+SELECT c.*, s.folder, s.settings, s.evaluator_digest FROM campaign AS c JOIN settings AS s
 ON s.campaign = c.key AND s.seq = (SELECT max(seq) FROM settings WHERE campaign = c.key)
 """
 _LIST = _CAMPAIGN + "WHERE ? IS NULL OR c.name = ? ORDER BY c.key DESC"
@@ -46,12 +47,14 @@ _NAMES = "SELECT name FROM campaign UNION SELECT id FROM campaign"
 _PROGRESS = "SELECT * FROM progress WHERE campaign = ?"
 _LEASE = "SELECT * FROM lease WHERE campaign = ?"
 _ADD = """
-INSERT INTO campaign (id, name, created, objective, direction, evaluator_digest, seed_digest)
-VALUES (:id, :name, :created, :objective, :direction, :evaluator_digest, :seed_digest)
+INSERT INTO campaign (id, name, created, objective, direction, seed_digest)
+VALUES (:id, :name, :created, :objective, :direction, :seed_digest)
 """
-_ADD_SETTINGS = "INSERT INTO settings (campaign, seq, folder, settings) VALUES (?, ?, ?, ?)"
+_ADD_SETTINGS = """
+INSERT INTO settings (campaign, seq, folder, settings, evaluator_digest) VALUES (?, ?, ?, ?, ?)
+"""
 _ADD_FILE = """
-INSERT INTO campaign_file (campaign, kind, position, path, blob) VALUES (?, ?, ?, ?, ?)
+INSERT INTO campaign_file (campaign, kind, seq, position, path, blob) VALUES (?, ?, ?, ?, ?, ?)
 """
 _ADD_PROGRESS = """
 INSERT INTO progress VALUES (?, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0.0, 0.0, 0, 0,
@@ -97,8 +100,10 @@ class CampaignArchive(Lease, Journal, Records):
             seed_digest=self.seed_digest,
         )
 
-    def update_settings(self, campaign: Campaign) -> None:
-        """Continue with other settings, such as a larger budget. The earlier ones stay on record.
+    def update(self, campaign: Campaign) -> None:
+        """Continue with other settings, such as a larger budget, or another evaluator.
+
+        The earlier ones stay on record, and so does every score as it was measured.
 
         Raises:
             CampaignChanged: What best and curve go by would not be the same any more.
@@ -110,24 +115,46 @@ class CampaignArchive(Lease, Journal, Records):
                 f"The first objective of {self.id} is {self._identity.objective.name!r}, not "
                 f"{first.name!r} as now. Undo the change, or start another run with --fresh."
             )
-        folder, settings = _settings_of(campaign)
-        if folder == self._identity.folder and campaign.settings == self._identity.settings:
+        now = self._identity._replace(
+            folder=stored_text(str(campaign.folder), 4096),
+            settings=campaign.settings,
+            evaluator_digest=campaign.evaluator_digest,
+        )
+        if now == self._identity:
             return
+        evaluator = now.evaluator_digest != self._identity.evaluator_digest
         with self._writing() as connection:
             self._refuse_if_held_elsewhere(connection)
             seq = self._advance(connection, facts=1).seq
-            connection.execute(_ADD_SETTINGS, (self._campaign, seq, folder, settings))
-            self._event(connection, seq, "changed")
-        self._identity = self._identity._replace(folder=folder, settings=campaign.settings)
+            connection.execute(_ADD_SETTINGS, (self._campaign, seq, *_settings_of(campaign)))
+            if evaluator:
+                files = campaign.evaluator_files
+                _add_files(self._database, connection, self._campaign, seq, "evaluator", files)
+            self._event(connection, seq, "changed", detail="evaluator" if evaluator else "")
+        self._identity = now
 
 
-def _settings_of(campaign: Campaign) -> tuple[str, str]:
-    return stored_text(str(campaign.folder), 4096), campaign.settings.model_dump_json()
+def _settings_of(campaign: Campaign) -> tuple[str, str, str]:
+    folder = stored_text(str(campaign.folder), 4096)
+    return folder, campaign.settings.model_dump_json(), campaign.evaluator_digest
+
+
+def _add_files(
+    database: Database,
+    connection: sqlite3.Connection,
+    campaign: int,
+    seq: int,
+    kind: str,
+    texts: Mapping[str, str],
+) -> None:
+    for position, (path, text) in enumerate(texts.items()):
+        blob = database.blobs.add_text(text)
+        connection.execute(_ADD_FILE, (campaign, kind, seq, position, path, blob))
 
 
 def _state(progress: sqlite3.Row, lease: sqlite3.Row | None, *, alive: bool) -> State:
     if alive:
-        return "running"
+        return "waiting" if progress["ended"] == "paused" else "running"
     if progress["ended"] == "finished":
         return "finished"
     return "interrupted" if lease is not None and not lease["released"] else "paused"
@@ -268,16 +295,14 @@ class Archive:
             "created": now,
             "objective": objective.name,
             "direction": objective.direction.value,
-            "evaluator_digest": campaign.evaluator_digest,
             "seed_digest": campaign.seed_program.digest,
         }
         files = {"seed": campaign.seed_program.files, "evaluator": campaign.evaluator_files}
         with self._database.writing() as connection:
             key = connection.execute(_ADD, row).lastrowid
+            assert key is not None
             for kind, texts in files.items():
-                for position, (path, text) in enumerate(texts.items()):
-                    blob = self._database.blobs.add_text(text)
-                    connection.execute(_ADD_FILE, (key, kind, position, path, blob))
+                _add_files(self._database, connection, key, 1, kind, texts)
             connection.execute(_ADD_PROGRESS, (key,))
             connection.execute(_ADD_SETTINGS, (key, 1, *_settings_of(campaign)))
             connection.execute(_CREATED, (key, now, campaign.name))

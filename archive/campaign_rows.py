@@ -44,7 +44,6 @@ class CampaignRow(Row, table=True):
     objective: str = words()
     """The first one: what best and curve go by."""
     direction: str = words()
-    evaluator_digest: str = words()
     seed_digest: str = words()
 
 
@@ -58,6 +57,7 @@ class SettingsRow(Row, table=True):
     folder: str = words()
     settings: str = words()
     """The resolved campaign file as JSON."""
+    evaluator_digest: str = words()
 
 
 class CampaignFileRow(Row, table=True):
@@ -68,6 +68,9 @@ class CampaignFileRow(Row, table=True):
     campaign: int = primary()
     kind: str = words(primary_key=True)
     """``seed`` or ``evaluator``."""
+    seq: int = primary()
+    """Fact that brought it: 1 for the campaign's beginning, later ones for an evaluator that
+    was accepted in its place."""
     position: int = primary()
     path: str = words()
     blob: bytes = binary()
@@ -176,6 +179,8 @@ class ExchangeRow(Row, table=True):
     )
     campaign: int = primary()
     step: int = primary()
+    asker: int = primary()
+    """The number of the candidate that asked; -1 for the step itself."""
     call: int = primary()
     generation: int = primary()
     asked: int = integer()
@@ -206,14 +211,21 @@ class MessageRow(Row, table=True):
     __tablename__ = "message"
     __table_args__ = (
         ForeignKeyConstraint(
-            ["campaign", "step", "call", "generation"],
-            ["exchange.campaign", "exchange.step", "exchange.call", "exchange.generation"],
+            ["campaign", "step", "asker", "call", "generation"],
+            [
+                "exchange.campaign",
+                "exchange.step",
+                "exchange.asker",
+                "exchange.call",
+                "exchange.generation",
+            ],
         ),
         content(),
         CLUSTERED,
     )
     campaign: int = primary()
     step: int = primary()
+    asker: int = primary()
     call: int = primary()
     generation: int = primary()
     position: int = primary()

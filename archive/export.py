@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -13,6 +13,7 @@ from metasearch.archive.archive import CampaignArchive
 from metasearch.archive.facts import CampaignSummary, Evaluation
 from metasearch.candidate import Candidate, Split
 from metasearch.errors import UsageError
+from metasearch.exchange import ExchangeState, Message
 from metasearch.program import Program
 
 _COLUMNS = ("number", "step", "outcome", "parents", "operator", "island", "stage", "name")
@@ -45,7 +46,7 @@ def export_csv(run: CampaignArchive, stream: TextIO) -> None:
     for candidate in run.candidates():
         metrics |= dict.fromkeys((*candidate.scores, *candidate.private_scores))
     writer = csv.writer(stream)
-    writer.writerow([*_COLUMNS, *map(_cell, metrics), *_LAST_COLUMNS])
+    writer.writerow([*_COLUMNS, *map(_metric_column, metrics), *_LAST_COLUMNS])
     for candidate in run.candidates():
         scores = {**candidate.scores, **candidate.private_scores}
         writer.writerow(
@@ -64,6 +65,31 @@ def export_csv(run: CampaignArchive, stream: TextIO) -> None:
                 _cell(candidate.error),
             ]
         )
+
+
+def export_calls(
+    run: CampaignArchive, stream: TextIO, redacted: Callable[[str], str] = str
+) -> None:
+    """Every answered model call as one JSON object a line: a recording to be replayed.
+
+    Args:
+        run: The campaign.
+        stream: Where to.
+        redacted: Takes keys out of a text; the archive's own texts have been through it.
+    """
+    for exchange in run.all_exchanges():
+        if exchange.state is ExchangeState.ANSWERED:
+            messages = tuple(
+                Message(role=m.role, content=redacted(m.content)) for m in exchange.messages
+            )
+            clean = {"messages": messages, "reply": redacted(exchange.reply)}
+            stream.write(exchange.model_copy(update=clean).model_dump_json() + "\n")
+
+
+def _metric_column(metric: str) -> str:
+    """The metric's name, told from the columns that every export has."""
+    taken = metric in _COLUMNS or metric in _LAST_COLUMNS
+    return f"score.{metric}" if taken else _cell(metric)
 
 
 def export_folder(run: CampaignArchive, folder: Path) -> None:

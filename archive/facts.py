@@ -8,8 +8,9 @@ from metasearch.campaign import ROLES, CampaignFile
 from metasearch.candidate import Candidate, Frozen, Outcome, Split, StageResult
 from metasearch.exchange import Usage
 
-State = Literal["running", "paused", "finished", "interrupted"]
-"""Of a campaign: held by a live engine, left in order, ended for a reason, or its engine died."""
+State = Literal["running", "waiting", "paused", "finished", "interrupted"]
+"""Of a campaign: held by a live engine, held by one that waits for something to come back, left
+in order, ended for a reason, or its engine died."""
 
 
 class StepRecord(NamedTuple):
@@ -44,6 +45,14 @@ class Held(NamedTuple):
     usd: float | None
     """``None`` if one of them has no known price."""
     tokens: int
+
+
+class Bill(NamedTuple):
+    """What one candidate has asked models for, while it was evaluated."""
+
+    calls: int
+    """Lost and failed ones included."""
+    usage: Usage
 
 
 class CurvePoint(NamedTuple):

@@ -4,65 +4,89 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from metasearch.archive.core import SHORT_TEXT, Core, stored_text
-from metasearch.archive.facts import Held
-from metasearch.archive.mapping import as_exchange, as_usage
+from metasearch.archive.facts import Bill, Held
+from metasearch.archive.mapping import as_exchange, as_usage, asker_of
 from metasearch.exchange import Exchange, ExchangeState, Message, Usage
 
 _FIND = """
-SELECT * FROM exchange WHERE campaign = ? AND step = ? AND call = ?
+SELECT * FROM exchange WHERE campaign = ? AND step = ? AND asker = ? AND call = ?
 ORDER BY generation DESC LIMIT 1
 """
 _OF_STEP = """
-SELECT * FROM exchange WHERE campaign = ? AND step = ? ORDER BY call, generation
+SELECT * FROM exchange WHERE campaign = ? AND step = ? AND asker = -1 ORDER BY call, generation
 """
 _OF_CANDIDATE = """
 SELECT exchange.* FROM candidate JOIN exchange USING (campaign, step)
-WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asked < candidate.queued
+WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asker = -1
+    AND exchange.asked < candidate.queued
 ORDER BY exchange.call, generation
+"""
+_BY_CANDIDATE = """
+SELECT exchange.* FROM candidate JOIN exchange USING (campaign, step)
+WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asker = candidate.number
+ORDER BY exchange.call, generation
+"""
+_BILL = """
+SELECT count(*) AS calls, coalesce(sum(input_tokens), 0) AS input_tokens,
+    coalesce(sum(output_tokens), 0) AS output_tokens,
+    coalesce(sum(cached_tokens), 0) AS cached_tokens,
+    coalesce(sum(reasoning_tokens), 0) AS reasoning_tokens, total(usd) AS usd,
+    count(*) - count(usd) AS unpriced, total(exchange.seconds) AS model_seconds
+FROM candidate JOIN exchange USING (campaign, step)
+WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asker = candidate.number
+"""
+_ALL = """
+SELECT * FROM exchange WHERE campaign = ? AND step = ? ORDER BY asker, call, generation
 """
 # INDEXED BY: without statistics SQLite prefers to read all exchanges of the campaign.
 _PENDING = """
 SELECT * FROM exchange INDEXED BY exchange_pending WHERE campaign = ? AND state = 'pending'
 """
 _MESSAGES = """
-SELECT role, blob FROM message WHERE campaign = ? AND step = ? AND call = ? AND generation = ?
-ORDER BY position
+SELECT role, blob FROM message
+WHERE campaign = ? AND step = ? AND asker = ? AND call = ? AND generation = ? ORDER BY position
 """
 _BEGIN = """
-INSERT INTO exchange (campaign, step, call, generation, asked, seq, role, model, state, parameters,
-    reserved_usd, reserved_tokens, finish_reason, error, attempts,
+INSERT INTO exchange (campaign, step, asker, call, generation, asked, seq, role, model, state,
+    parameters, reserved_usd, reserved_tokens, finish_reason, error, attempts,
     input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, seconds)
-VALUES (:campaign, :step, :call, :generation, :seq, :seq, :role, :model, 'pending', :parameters,
-    :reserved_usd, :reserved_tokens, '', '', 0, 0, 0, 0, 0, 0, 0)
+VALUES (:campaign, :step, :asker, :call, :generation, :seq, :seq, :role, :model, 'pending',
+    :parameters, :reserved_usd, :reserved_tokens, '', '', 0, 0, 0, 0, 0, 0, 0)
 """
 _ADD_MESSAGE = """
-INSERT INTO message (campaign, step, call, generation, position, role, blob)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO message (campaign, step, asker, call, generation, position, role, blob)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _END = """
 UPDATE exchange SET seq = :seq, state = :state, reply = :reply, finish_reason = :finish_reason,
     error = :error, attempts = :attempts, input_tokens = :input_tokens,
     output_tokens = :output_tokens, cached_tokens = :cached_tokens,
     reasoning_tokens = :reasoning_tokens, usd = :usd, seconds = :seconds
-WHERE campaign = :campaign AND step = :step AND call = :call AND generation = :generation
-    AND state = 'pending'
+WHERE campaign = :campaign AND step = :step AND asker = :asker AND call = :call
+    AND generation = :generation AND state = 'pending'
 """
 _LOSE = """
 UPDATE exchange SET seq = ?, state = 'lost'
-WHERE campaign = ? AND step = ? AND call = ? AND generation = ? AND state = 'pending'
+WHERE campaign = ? AND step = ? AND asker = ? AND call = ? AND generation = ?
+    AND state = 'pending'
 """
 
 
 class Journal(Core):
-    """The model calls of one campaign."""
+    """The model calls of one campaign.
+
+    (step, call, asker) names a call: ``asker`` is the number of the candidate that asked while
+    it was evaluated, ``None`` for the step itself.
+    """
 
     def begin_exchange(
         self,
         step: int,
         call: int,
+        asker: int | None = None,
         *,
         role: str,
         model: str,
@@ -81,7 +105,7 @@ class Journal(Core):
                 twice.
         """
         with self._writing() as connection:
-            last = connection.execute(_FIND, (self._campaign, step, call)).fetchone()
+            last = self._find(connection, step, call, asker)
             if last is not None and (
                 last["state"] == "pending"
                 or (
@@ -89,11 +113,12 @@ class Journal(Core):
                     and self._exchange(connection, last).messages == tuple(messages)
                 )
             ):
-                raise ValueError(f"call {call} of step {step} is {last['state']} already")
+                raise ValueError(f"{_name(step, call, asker)} is {last['state']} already")
             seq = self._advance(connection, facts=1).seq
             row = {
                 "campaign": self._campaign,
                 "step": step,
+                "asker": _stored(asker),
                 "call": call,
                 "generation": 0 if last is None else last["generation"] + 1,
                 "seq": seq,
@@ -107,14 +132,15 @@ class Journal(Core):
             for position, message in enumerate(messages):
                 blob = self._blobs.add_text(message.content)
                 role_ = stored_text(message.role, SHORT_TEXT)
-                key = (self._campaign, step, call, row["generation"], position)
-                connection.execute(_ADD_MESSAGE, (*key, role_, blob))
-            self._event(connection, seq, "asked", step=step, detail=str(row["model"]))
+                connection.execute(_ADD_MESSAGE, (*_key(row), position, role_, blob))
+            detail = str(row["model"])
+            self._event(connection, seq, "asked", step=step, candidate=asker, detail=detail)
 
     def answer_exchange(
         self,
         step: int,
         call: int,
+        asker: int | None = None,
         *,
         reply: str,
         finish_reason: str = "",
@@ -123,14 +149,26 @@ class Journal(Core):
     ) -> None:
         """Store the reply to a pending call, before anybody uses it."""
         self._end_exchange(
-            step, call, ExchangeState.ANSWERED, usage, attempts, reply, finish_reason=finish_reason
+            (step, call, asker),
+            ExchangeState.ANSWERED,
+            usage,
+            attempts,
+            reply,
+            finish_reason=finish_reason,
         )
 
     def fail_exchange(
-        self, step: int, call: int, *, error: str, usage: Usage, attempts: int = 1
+        self,
+        step: int,
+        call: int,
+        asker: int | None = None,
+        *,
+        error: str,
+        usage: Usage,
+        attempts: int = 1,
     ) -> None:
         """Store that a pending call failed for good, and what its attempts cost."""
-        self._end_exchange(step, call, ExchangeState.FAILED, usage, attempts, error=error)
+        self._end_exchange((step, call, asker), ExchangeState.FAILED, usage, attempts, error=error)
 
     def mark_lost(self) -> int:
         """Give up the calls that a dead engine left pending; how many there were.
@@ -147,24 +185,43 @@ class Journal(Core):
                     lost_unpriced=int(row["reserved_usd"] is None),
                     lost_tokens=row["reserved_tokens"],
                 ).seq
-                key = (self._campaign, row["step"], row["call"], row["generation"])
-                connection.execute(_LOSE, (seq, *key))
-                self._event(connection, seq, "lost", step=row["step"], detail=row["model"])
+                connection.execute(_LOSE, (seq, *_key(row)))
+                asker = asker_of(row)
+                self._event(
+                    connection, seq, "lost", step=row["step"], candidate=asker, detail=row["model"]
+                )
         return len(pending)
 
-    def exchange(self, step: int, call: int) -> Exchange | None:
-        """The latest word on one call of a step: ``None`` if it was never sent."""
+    def exchange(self, step: int, call: int, asker: int | None = None) -> Exchange | None:
+        """The latest word on one call: ``None`` if it was never sent."""
         with self._database.reading() as connection:
-            row = connection.execute(_FIND, (self._campaign, step, call)).fetchone()
+            row = self._find(connection, step, call, asker)
             return None if row is None else self._exchange(connection, row)
 
     def exchanges(self, step: int) -> list[Exchange]:
-        """All calls of a step in their order, lost and failed ones included."""
+        """A step's own calls in their order, lost and failed ones included."""
         return self._exchanges(_OF_STEP, step)
+
+    def all_exchanges(self) -> Iterator[Exchange]:
+        """Every call of the campaign, step by step: each step's own, then its candidates'."""
+        with self._database.reading() as connection:
+            steps = self._progress(connection)["steps"]
+        for step in range(steps):
+            yield from self._exchanges(_ALL, step)
 
     def exchanges_of(self, number: int) -> list[Exchange]:
         """The calls that led to a candidate: those of its step before it was proposed."""
         return self._exchanges(_OF_CANDIDATE, number)
+
+    def exchanges_by(self, number: int) -> list[Exchange]:
+        """The calls that a candidate made itself while it was evaluated, in their order."""
+        return self._exchanges(_BY_CANDIDATE, number)
+
+    def bill_of(self, number: int) -> Bill:
+        """What a candidate's own calls have cost, without reading them."""
+        with self._database.reading() as connection:
+            row = connection.execute(_BILL, (self._campaign, number)).fetchone()
+        return Bill(row["calls"], as_usage(row))
 
     def usage(self) -> Usage:
         """What all calls together have cost, as far as they were answered or failed."""
@@ -183,18 +240,23 @@ class Journal(Core):
             return [self._exchange(connection, row) for row in rows]
 
     def _exchange(self, connection: sqlite3.Connection, row: sqlite3.Row) -> Exchange:
-        key = (self._campaign, row["step"], row["call"], row["generation"])
         messages = tuple(
             Message(role=role, content=self._blobs.read_text(blob))
-            for role, blob in connection.execute(_MESSAGES, key).fetchall()
+            for role, blob in connection.execute(_MESSAGES, _key(row)).fetchall()
         )
         with self._database.checked():
             return as_exchange(row, messages, self._blobs.read_text(row["reply"]))
 
+    def _find(
+        self, connection: sqlite3.Connection, step: int, call: int, asker: int | None
+    ) -> sqlite3.Row | None:
+        key = (self._campaign, step, _stored(asker), call)
+        row: sqlite3.Row | None = connection.execute(_FIND, key).fetchone()
+        return row
+
     def _end_exchange(
         self,
-        step: int,
-        call: int,
+        name: tuple[int, int, int | None],
         state: ExchangeState,
         usage: Usage,
         attempts: int,
@@ -204,10 +266,10 @@ class Journal(Core):
         error: str = "",
     ) -> None:
         with self._writing() as connection:
-            last = connection.execute(_FIND, (self._campaign, step, call)).fetchone()
+            last = self._find(connection, *name)
             if last is None or last["state"] != "pending":
                 state_now = "unknown" if last is None else last["state"]
-                raise ValueError(f"call {call} of step {step} is {state_now}, not pending")
+                raise ValueError(f"{_name(*name)} is {state_now}, not pending")
             seq = self._advance(
                 connection,
                 facts=1,
@@ -223,8 +285,9 @@ class Journal(Core):
                 _END,
                 {
                     "campaign": self._campaign,
-                    "step": step,
-                    "call": call,
+                    "step": last["step"],
+                    "asker": last["asker"],
+                    "call": last["call"],
                     "generation": last["generation"],
                     "seq": seq,
                     "state": state.value,
@@ -235,4 +298,20 @@ class Journal(Core):
                     **usage.model_dump(),
                 },
             )
-            self._event(connection, seq, state.value, step=step, detail=last["model"])
+            step, asker = last["step"], asker_of(last)
+            self._event(
+                connection, seq, state.value, step=step, candidate=asker, detail=last["model"]
+            )
+
+
+def _stored(asker: int | None) -> int:
+    return -1 if asker is None else asker
+
+
+def _key(row: sqlite3.Row | Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(row[name] for name in ("campaign", "step", "asker", "call", "generation"))
+
+
+def _name(step: int, call: int, asker: int | None) -> str:
+    whose = f"step {step}" if asker is None else f"candidate #{asker}"
+    return f"call {call} of {whose}"

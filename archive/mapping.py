@@ -64,11 +64,18 @@ def as_usage(row: sqlite3.Row) -> Usage:
     )
 
 
+def asker_of(row: sqlite3.Row) -> int | None:
+    """Whose call it is; a part of the primary key, and so never NULL in its row."""
+    asker: int = row["asker"]
+    return None if asker < 0 else asker
+
+
 def as_exchange(row: sqlite3.Row, messages: tuple[Message, ...], reply: str) -> Exchange:
     """A model call from its row, its messages and its reply."""
     return Exchange(
         step=row["step"],
         call=row["call"],
+        asker=asker_of(row),
         role=row["role"],
         model=row["model"],
         state=ExchangeState(row["state"]),

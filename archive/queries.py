@@ -48,7 +48,7 @@ _CHILDREN = (
     _CANDIDATES
     # The plus keeps the planner from going through all facts up to there.
     + "c.outcome IS NOT NULL AND +c.seq <= :until AND c.number IN (SELECT child FROM lineage "
-    + "WHERE campaign = :campaign AND parent = :number) ORDER BY c.number"
+    + "WHERE campaign = :campaign AND parent = :number) ORDER BY c.number DESC LIMIT :limit"
 )
 _LINE = (
     _CANDIDATES
@@ -77,7 +77,9 @@ _FILES = """
 SELECT path, blob FROM candidate_file WHERE campaign = ? AND candidate = ? ORDER BY position
 """
 _CAMPAIGN_FILES = """
-SELECT path, blob FROM campaign_file WHERE campaign = ? AND kind = ? ORDER BY position
+SELECT path, blob FROM campaign_file WHERE campaign = :campaign AND kind = :kind AND seq =
+    (SELECT max(seq) FROM campaign_file WHERE campaign = :campaign AND kind = :kind)
+ORDER BY position
 """
 # INDEXED BY: without statistics SQLite prefers to read all evaluations of the campaign.
 _EVALUATIONS = """
@@ -114,7 +116,7 @@ class Queries(Core):
 
     @property
     def evaluator_digest(self) -> str:
-        """Of the evaluator that the campaign was started with."""
+        """Of the evaluator that the campaign was started with, or last continued with."""
         return self._identity.evaluator_digest
 
     @property
@@ -123,7 +125,7 @@ class Queries(Core):
         return self._identity.seed_digest
 
     def resolved(self) -> Campaign:
-        """The campaign as it was started: settings, seed program and evaluator."""
+        """The campaign as it was last run: settings, seed program and evaluator."""
         identity = self._identity
         seed = self._campaign_files("seed")
         with self._database.checked():
@@ -169,9 +171,9 @@ class Queries(Core):
         """The latest settled ones, newest first."""
         return self._candidates(_RECENT, limit=limit, until=until)
 
-    def children(self, number: int, *, until: int = NOW) -> list[Candidate]:
-        """Settled candidates made from this one, oldest first."""
-        return self._candidates(_CHILDREN, number=number, until=until)
+    def children(self, number: int, limit: int = 100, *, until: int = NOW) -> list[Candidate]:
+        """The latest settled ones made from this one, newest first."""
+        return self._candidates(_CHILDREN, number=number, limit=limit, until=until)
 
     def parents(self, number: int) -> list[Candidate]:
         """What a candidate was made from, the main one first."""
@@ -298,7 +300,7 @@ class Queries(Core):
     def _campaign_files(self, kind: str) -> dict[str, str]:
         with self._database.reading() as connection:
             rows: Sequence[sqlite3.Row] = connection.execute(
-                _CAMPAIGN_FILES, (self._campaign, kind)
+                _CAMPAIGN_FILES, {"campaign": self._campaign, "kind": kind}
             ).fetchall()
             return {path: self._blobs.read_text(blob) for path, blob in rows}
 
@@ -330,9 +332,9 @@ class PastView:
         """See :class:`metasearch.step.View`."""
         return self._queries.recent(limit, until=self._until)
 
-    def children(self, number: int) -> list[Candidate]:
+    def children(self, number: int, limit: int = 100) -> list[Candidate]:
         """See :class:`metasearch.step.View`."""
-        return self._queries.children(number, until=self._until)
+        return self._queries.children(number, limit, until=self._until)
 
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """See :class:`metasearch.step.View`."""

@@ -16,7 +16,6 @@ CREATE TABLE campaign (
     created REAL NOT NULL,
     objective TEXT NOT NULL,
     direction TEXT NOT NULL,
-    evaluator_digest TEXT NOT NULL,
     seed_digest TEXT NOT NULL,
     PRIMARY KEY ("key"),
     UNIQUE (id)
@@ -28,10 +27,11 @@ CREATE INDEX campaign_name ON campaign (name);
 CREATE TABLE campaign_file (
     campaign INTEGER NOT NULL,
     kind TEXT NOT NULL,
+    seq INTEGER NOT NULL,
     position INTEGER NOT NULL,
     path TEXT NOT NULL,
     blob BLOB NOT NULL,
-    PRIMARY KEY (campaign, kind, position),
+    PRIMARY KEY (campaign, kind, seq, position),
     FOREIGN KEY(campaign) REFERENCES campaign ("key"),
     FOREIGN KEY(blob) REFERENCES blob (digest)
 )
@@ -102,6 +102,7 @@ CREATE TABLE settings (
     seq INTEGER NOT NULL,
     folder TEXT NOT NULL,
     settings TEXT NOT NULL,
+    evaluator_digest TEXT NOT NULL,
     PRIMARY KEY (campaign, seq),
     FOREIGN KEY(campaign) REFERENCES campaign ("key")
 )
@@ -157,6 +158,7 @@ CREATE INDEX candidate_settled ON candidate (campaign, seq) WHERE outcome IS NOT
 CREATE TABLE exchange (
     campaign INTEGER NOT NULL,
     step INTEGER NOT NULL,
+    asker INTEGER NOT NULL,
     call INTEGER NOT NULL,
     generation INTEGER NOT NULL,
     asked INTEGER NOT NULL,
@@ -177,7 +179,7 @@ CREATE TABLE exchange (
     reasoning_tokens INTEGER NOT NULL,
     usd REAL,
     seconds REAL NOT NULL,
-    PRIMARY KEY (campaign, step, call, generation),
+    PRIMARY KEY (campaign, step, asker, call, generation),
     FOREIGN KEY(campaign) REFERENCES campaign ("key"),
     FOREIGN KEY(campaign, step) REFERENCES step (campaign, number),
     FOREIGN KEY(reply) REFERENCES blob (digest)
@@ -254,13 +256,14 @@ CREATE INDEX lineage_parent ON lineage (campaign, parent, child);
 CREATE TABLE message (
     campaign INTEGER NOT NULL,
     step INTEGER NOT NULL,
+    asker INTEGER NOT NULL,
     call INTEGER NOT NULL,
     generation INTEGER NOT NULL,
     position INTEGER NOT NULL,
     role TEXT NOT NULL,
     blob BLOB NOT NULL,
-    PRIMARY KEY (campaign, step, call, generation, position),
-    FOREIGN KEY(campaign, step, call, generation) REFERENCES exchange (campaign, step, call, generation),
+    PRIMARY KEY (campaign, step, asker, call, generation, position),
+    FOREIGN KEY(campaign, step, asker, call, generation) REFERENCES exchange (campaign, step, asker, call, generation),
     FOREIGN KEY(blob) REFERENCES blob (digest)
 )
  WITHOUT ROWID,

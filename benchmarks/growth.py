@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.workload import program, run, unique_replies, verdict, write_campaign
 from metasearch.archive import Archive
-from metasearch.campaign import load_campaign
+from metasearch.campaign_file import load_campaign
 from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
 from metasearch.exchange import Message, Usage
 from metasearch.program import Program

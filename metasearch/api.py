@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from metasearch.archive import Archive, default_path
-from metasearch.campaign import ROLES, Campaign, load_campaign
+from metasearch.campaign import ROLES, Campaign
+from metasearch.campaign_file import load_campaign
 from metasearch.candidate import EvaluationResult, Split
 from metasearch.errors import UsageError
 from metasearch.program import Program
@@ -51,6 +52,7 @@ def run(
     concurrency: int | None = None,
     archive: str | Path | None = None,
     fresh: bool = False,
+    accept_evaluator: bool = False,
     observer: Observer | None = None,
 ) -> Ending:
     """Run a campaign, or continue it from where it stopped.
@@ -72,6 +74,8 @@ def run(
         concurrency: Model calls in flight.
         archive: The archive file; by default the same as the command line's.
         fresh: Start another run instead of continuing the latest.
+        accept_evaluator: Continue although the evaluator has changed, because it scores as
+            before; earlier scores stay as they are.
         observer: Told what happens.
 
     Returns:
@@ -98,7 +102,11 @@ def run(
         ),
     )
     file = Path(archive) if archive is not None else default_path()
-    return _wait_for(lambda: run_campaign(campaign, file, fresh=fresh, observer=observer))
+    return _wait_for(
+        lambda: run_campaign(
+            campaign, file, fresh=fresh, accept_evaluator=accept_evaluator, observer=observer
+        )
+    )
 
 
 def evaluate(

@@ -61,8 +61,19 @@ class SandboxError(MetasearchError):
     """The sandbox itself failed (not the candidate): cannot start, lost, daemon gone."""
 
 
+class SandboxUnavailable(SandboxError):
+    """What makes sandboxes is away for now (a stopped Docker daemon). Names the remedy.
+
+    The engine waits for it to come back; candidates keep their place in the queue.
+    """
+
+
 class ModelError(MetasearchError):
     """A model call failed for good after its retries. Names model, role and last error."""
+
+
+class RequestRefused(ModelError):
+    """The provider refuses one prompt or request: too long, against its policy, odd settings."""
 
 
 class ModelSetupError(ModelError):

@@ -60,7 +60,10 @@ class Exchange(Frozen):
 
     step: int
     call: int
-    """Counts the asks of its step from 0; (step, call) finds the reply again after a crash."""
+    """Counts the asks of its asker from 0; (step, call, asker) finds the reply again after a
+    crash."""
+    asker: int | None = None
+    """The number of the candidate that asked while it was evaluated; ``None``: the step did."""
     role: str
     model: str
     state: ExchangeState

@@ -30,6 +30,12 @@ class Task(Frozen):
     seed_program: Program
     metrics: tuple[str, ...] = ()
     """Names of further public metrics."""
+    packages: tuple[str, ...] = ()
+    """Modules that are sure to be there besides the standard library."""
+    seconds: float = 30.0
+    """Wall time of one call of the program."""
+    memory: int = 1024**3
+    """Bytes."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,8 @@ class View(Protocol):
     def recent(self, limit: int) -> Sequence[Candidate]:
         """The latest settled ones, newest first."""
 
-    def children(self, number: int) -> Sequence[Candidate]:
-        """Settled candidates made from this one, oldest first."""
+    def children(self, number: int, limit: int = 100) -> Sequence[Candidate]:
+        """The latest settled ones made from this one, newest first."""
 
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """What it printed: the stored tails of stdout and stderr."""

@@ -13,6 +13,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from metasearch.sandboxes.asks import Answers
+
 Value = Any
 """Plain data that crosses the wire: ``None``, bool, int, float, str, bytes, numpy arrays of
 numbers, and lists and string-keyed dicts of them (tuples arrive as lists)."""
@@ -91,6 +93,7 @@ class Sandbox(Protocol):
         The first call imports the module; later calls find it, and its state, as the
         earlier ones left them. The limits hold for each call. Chance (``random``, and a
         preloaded numpy's global generator) starts from the same state in every sandbox.
+        Time in which it waits for an answer to an ask does not count.
         One call runs at a time; a call that is cancelled ends the sandbox.
         """
 
@@ -127,8 +130,16 @@ class SandboxProvider(Protocol):
             PrerequisiteError: With the cause and the command that mends it.
         """
 
-    def open(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Sandbox]:
-        """A fresh sandbox, destroyed with everything in it when the block ends."""
+    def open(
+        self, spec: SandboxSpec, answers: Answers | None = None
+    ) -> AbstractAsyncContextManager[Sandbox]:
+        """A fresh sandbox, destroyed with everything in it when the block ends.
+
+        Args:
+            spec: What it may use.
+            answers: Who answers what functions inside ask by ``metasearch_runner.ask``; without
+                it they may not ask.
+        """
 
     async def reap(self) -> int:
         """Remove what killed runs of this machine left behind; how many things there were."""

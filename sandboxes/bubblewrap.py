@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from metasearch.errors import CandidateFailure, PrerequisiteError, SandboxError
 from metasearch.sandboxes import cgroups, inside
+from metasearch.sandboxes.asks import Answers
 from metasearch.sandboxes.base import Limits, Sandbox, SandboxSpec
 from metasearch.sandboxes.gpus.devices import Devices
 from metasearch.sandboxes.gpus.nvml import NvmlDevices
@@ -58,9 +59,11 @@ class BubblewrapProvider:
             raise PrerequisiteError("bubblewrap sandboxes do not return values here")
 
     @asynccontextmanager
-    async def open(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
+    async def open(
+        self, spec: SandboxSpec, answers: Answers | None = None
+    ) -> AsyncIterator[Sandbox]:
         """A fresh sandbox, destroyed with everything in it when the block ends."""
-        room = Room(spec, lambda: self._lease(spec))
+        room = Room(spec, lambda: self._lease(spec), answers)
         try:
             async with watching(room, spec.devices, self._devices):
                 yield room

@@ -48,6 +48,7 @@ class Room(Session):
                 await self._flush()
             # Before any code of the candidate has run its process can write files itself.
             request |= {"call": self._calls + 1, "files": {} if self._used else self._files}
+            request["asks"] = self._asking.at_once
             frame = wire.encode(request, max(wire.DEFAULT_LIMIT, self._spec.limits.memory))
             self._calls += 1
             self._files = {}

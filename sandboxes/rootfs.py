@@ -140,6 +140,8 @@ def _environment(threads: int) -> Iterator[tuple[str, str]]:
     yield "LANG", "C.UTF-8"
     # Iteration order of sets is part of what a program computes: the same each time.
     yield "PYTHONHASHSEED", "0"
+    # Also for commands, so that what they cannot do is said in words.
+    yield "PYTHONPATH", f"{CODE}/metasearch/sandboxes/runner/public"
     yield "PYTHONDONTWRITEBYTECODE", "1"
     for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB"):
         yield f"{library}_NUM_THREADS", str(threads)

@@ -19,7 +19,8 @@ from typing import Any
 
 from metasearch.candidate import Outcome
 from metasearch.errors import CandidateFailure, PrerequisiteError, SandboxError
-from metasearch.sandboxes import wire
+from metasearch.sandboxes import asks, wire
+from metasearch.sandboxes.asking import Asking, Deadline
 from metasearch.sandboxes.base import Limits, SandboxSpec
 from metasearch.sandboxes.cgroups import Slot
 from metasearch.sandboxes.inside import START_SECONDS, Inside, check_setup
@@ -27,6 +28,8 @@ from metasearch.sandboxes.launch import Launcher, pid_of
 from metasearch.sandboxes.streams import TAIL, Line, Printed
 
 _FRAME_OVERHEAD = 8192
+_MAX_UNREAD = 64 * 1024**2
+"""Bytes of answers that are kept for a candidate."""
 _LAST_WORDS = 0.5
 """Seconds between a candidate hanging up and the keeper's word on how it ended."""
 
@@ -38,6 +41,7 @@ class Session:
         self,
         spec: SandboxSpec,
         lease: Callable[[], Coroutine[Any, Any, Launcher]],
+        answers: asks.Answers | None = None,
     ) -> None:
         self._spec = spec
         self._lease = lease
@@ -59,6 +63,7 @@ class Session:
         """Whether any code of the candidate has run."""
         self._ended = False
         """Whether the program's process has ended."""
+        self._asking = Asking(answers, self._send_answer, self._on_unanswered)
         self._awaiting: dict[str, asyncio.Future[Any]] = {}
         self._verdict: Exception | None = None
         """Why nothing can be asked of this sandbox any more."""
@@ -133,6 +138,7 @@ class Session:
         """Kill whatever is left and give everything back."""
         if self._verdict is None:
             self._verdict = SandboxError("the sandbox is closed")
+        self._asking.end()
         if self._pidfd >= 0:
             self._kill()
             try:
@@ -164,8 +170,9 @@ class Session:
 
     async def _within_limits(self, future: asyncio.Future[Any]) -> Any:
         """Wait for an answer until the deadline; end the sandbox when it passes."""
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(self._spec.limits.seconds, self._on_deadline)
+        deadline = Deadline(self._spec.limits.seconds, self._on_deadline)
+        if "answer" in self._awaiting:
+            self._asking.begin(deadline)
         try:
             return await future
         except asyncio.CancelledError:
@@ -173,7 +180,8 @@ class Session:
             self._end_by(Outcome.TIMED_OUT, "the evaluator did not wait for its answer")
             raise
         finally:
-            timer.cancel()
+            self._asking.end()
+            deadline.stop()
 
     # Events
 
@@ -238,8 +246,22 @@ class Session:
         asked = "answer" in self._awaiting
         if asked and isinstance(message, dict) and message.get("call") == self._calls:
             self._tell("answer", message)
+        elif asked and isinstance(message, dict) and "ask" in message:
+            try:
+                if self._channel is not None and self._channel.unsent > _MAX_UNREAD:
+                    raise asks.Malformed("it asks and does not read the answers")
+                self._asking.take(message)
+            except asks.Malformed as error:
+                self._end_by(Outcome.INVALID, f"asked a model in a wrong way: {error}")
         else:
             self._end_by(Outcome.INVALID, "sent something that was not asked for")
+
+    def _send_answer(self, frame: bytes) -> None:
+        if self._channel is not None:
+            self._channel.send(frame)
+
+    def _on_unanswered(self, error: Exception) -> None:
+        self._break(SandboxError(f"a candidate's ask could not be answered: {error}"))
 
     def _on_channel_end(self, error: wire.WireError | None) -> None:
         if isinstance(error, wire.FrameTooLarge):

@@ -57,6 +57,11 @@ class Line:
             self._loop.add_writer(self._fd, self._writable)
         self._unsent += frame
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that the other side has not taken yet."""
+        return len(self._unsent)
+
     def close(self) -> None:
         """Let go of the socket."""
         if self._fd >= 0:

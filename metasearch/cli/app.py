@@ -29,6 +29,7 @@ class ExportFormat(StrEnum):
     FOLDER = "folder"
     JSONL = "jsonl"
     CSV = "csv"
+    CALLS = "calls"
 
 
 class SplitName(StrEnum):
@@ -167,6 +168,13 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Another run, instead of continuing the latest.")
     ] = False,
+    accept_evaluator: Annotated[
+        bool,
+        typer.Option(
+            "--accept-evaluator",
+            help="Continue although the evaluator changed; earlier scores stay as they are.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a campaign, or continue it from where it stopped.
@@ -188,7 +196,15 @@ def run(
         sandbox=sandbox,
         concurrency=concurrency,
     )
-    raise typer.Exit(running.run(folder, options, archive, fresh=fresh, as_json=as_json))
+    code = running.run(
+        folder,
+        options,
+        archive,
+        fresh=fresh,
+        accept_evaluator=accept_evaluator,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
 
 
 @app.command(rich_help_panel="Search")
@@ -293,7 +309,8 @@ def export(
         ExportFormat,
         typer.Option(
             "--format",
-            help="A folder with the best program, or all candidates as lines.",
+            help="A folder with the best program; all candidates as lines; or a recording of "
+            "the model calls, for --model offline/replay:FILE.",
         ),
     ] = ExportFormat.FOLDER,
     to: Annotated[

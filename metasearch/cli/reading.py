@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.table import Table
 from rich.text import Text
 
-from metasearch.archive import CampaignSummary
+from metasearch.archive import CampaignArchive, CampaignSummary
 from metasearch.cli import quantities, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.plot import step_plot
@@ -153,7 +153,7 @@ def export(
                 raise UsageError(f"{target} is there already; give another place with --to.")
             export_folder(run, target)
         else:
-            write = export_jsonl if format_ == "jsonl" else export_csv
+            write = {"jsonl": export_jsonl, "csv": export_csv, "calls": _calls}[format_]
             if target is None:
                 write(run, sys.stdout)
                 return
@@ -168,6 +168,13 @@ def export(
         print_json({"campaign": run.id, "format": format_, "to": str(target)})
     else:
         console().print(f"Wrote {printable(str(target))}.")
+
+
+def _calls(run: CampaignArchive, stream: TextIO) -> None:
+    from metasearch.archive.export import export_calls
+    from metasearch.models.redaction import redact
+
+    export_calls(run, stream, redact)
 
 
 def strategies(*, as_json: bool) -> None:

@@ -40,7 +40,15 @@ _REASONS = {
 }
 
 
-def run(folder: Path, options: Options, archive: Path | None, *, fresh: bool, as_json: bool) -> int:
+def run(
+    folder: Path,
+    options: Options,
+    archive: Path | None,
+    *,
+    fresh: bool,
+    accept_evaluator: bool,
+    as_json: bool,
+) -> int:
     """Run or continue a campaign; the exit code."""
     from metasearch.api import load
     from metasearch.archive import default_path
@@ -53,7 +61,11 @@ def run(folder: Path, options: Options, archive: Path | None, *, fresh: bool, as
             observer.notice(notice)
         from metasearch.engine import run_campaign
 
-        ending = asyncio.run(run_campaign(campaign, file, fresh=fresh, observer=observer))
+        ending = asyncio.run(
+            run_campaign(
+                campaign, file, fresh=fresh, accept_evaluator=accept_evaluator, observer=observer
+            )
+        )
     test = _test_scores(ending)
     if as_json:
         objectives = campaign.settings.objectives

@@ -14,11 +14,14 @@ from collections.abc import Sequence
 
 from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
-from metasearch.candidate import Candidate, EvaluationResult
+from metasearch.candidate import Candidate
+from metasearch.engine.broker import Broker
+from metasearch.engine.gate import Gate, Parked
+from metasearch.engine.measuring import Measuring
 from metasearch.engine.observer import Observer, Report
 from metasearch.engine.ports import Models, Pool
-from metasearch.engine.standing import Standing
-from metasearch.engine.steps import LiveStep, Parked
+from metasearch.engine.standing import UNUSABLE, Standing
+from metasearch.engine.steps import LiveStep
 from metasearch.errors import (
     BudgetExhausted,
     CampaignError,
@@ -26,7 +29,6 @@ from metasearch.errors import (
     ModelError,
     SandboxError,
 )
-from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
 from metasearch.models import Ledger
 from metasearch.program import Program
@@ -40,12 +42,6 @@ _TICK = 0.25
 
 _SMOOTHING = 0.1
 """Weight of the latest call or evaluation in the running means of their seconds."""
-
-_STALLED = 200
-"""So many steps in a row without a new program end the run: the search repeats itself."""
-
-_UNUSABLE = 20
-"""So many steps in a row without any program end the run: the model does not play along."""
 
 
 class Engine:
@@ -62,6 +58,7 @@ class Engine:
         pool: Pool,
         observer: Observer,
         repeated: int = 0,
+        broker: Broker | None = None,
     ) -> None:
         """Set up; nothing happens before :meth:`score_seed` and :meth:`run`.
 
@@ -75,6 +72,7 @@ class Engine:
             pool: Evaluates.
             observer: Is told what happens.
             repeated: Calls that were lost with an earlier engine, for the report.
+            broker: Answers what candidates ask of models; without it they may not ask.
         """
         self.archive = archive
         self.task = task
@@ -83,24 +81,20 @@ class Engine:
         self._strategy = strategy
         self._models = models
         self._ledger = ledger
-        self._pool = pool
         self._observer = observer
         self._repeated = repeated
         self._standing = Standing(archive, campaign.settings.budget, ledger, task.objectives[0])
+        self._gate = Gate()
+        self._measuring = Measuring(archive, pool, broker, self._gate, observer, self.seed)
         self._steps: dict[int, LiveStep] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._not_admitted: deque[LiveStep] = deque()
         self._next_step = 1
-        self._changed = asyncio.Event()
-        self._stop: str | None = None
         self._failure: Exception | None = None
         self._resuming = True
         self._arrived: list[Candidate] = []
         self._folded = 0
-        self._idle_steps = 0
-        self._unusable_steps = 0
         self._ask_seconds = 0.0
-        self._evaluation_seconds = 0.0
 
     # -- what a person sees and does --------------------------------------------------
 
@@ -116,24 +110,23 @@ class Engine:
             seconds=self.archive.seconds(),
             asking=self._models.in_flight,
             evaluating=self._evaluating,
-            lanes=self._pool.lanes,
+            lanes=self._measuring.lanes,
             repeated_calls=self._repeated,
             curve=tuple(self._standing.curve),
         )
 
     def stop(self, reason: str) -> None:
         """Open nothing new; what is in flight arrives, is stored, and is used next time."""
-        if self._stop is None:
-            self._stop = reason
         for step in self._not_admitted:
             step.admitted.set()
-        self._wake()
+        self._gate.close(reason)
 
     def abandon(self) -> None:
         """Stop at once: end what is in flight. A reply not yet here will be asked again."""
         self.stop(INTERRUPTED)
         for running in self._running:
             running.cancel()
+        self._measuring.abandon()
 
     # -- the loop -----------------------------------------------------------------------
 
@@ -146,21 +139,26 @@ class Engine:
         watch = asyncio.create_task(self._watch())
         try:
             await self.score_seed()
-            if self._stop is None:
-                await self._resume()
+            if not self._gate.closed:
+                try:
+                    await self._resume()
+                except Parked:
+                    pass  # what still waits keeps its place
+                except BudgetExhausted as error:  # of a candidate that asks
+                    self._use_up(error)
             while True:
-                if self._stop is None and (reason := self._ending()) is not None:
+                if not self._gate.closed and (reason := self._ending()) is not None:
                     self.stop(reason)
-                if self._stop is not None and not self._running:
+                if self._gate.closed and not self._running:
                     break
                 while self._has_room():
                     self._open_next()
-                await self._changed.wait()
+                await self._gate.news()
         finally:
             await self._leave(watch)
         if self._failure is not None:
             raise self._failure
-        return self._stop
+        return self._gate.reason or ""
 
     async def score_seed(self) -> None:
         """Step 0, once: a campaign stands on a seed program that its own evaluator accepts.
@@ -178,7 +176,10 @@ class Engine:
         program = self._campaign.seed_program
         seed = self.archive.queue_candidate(0, 0, program, parents=(), operator="seed", name="seed")
         if seed.outcome is None:
-            seed = await self._measure(seed)
+            try:
+                seed = await self._measure(seed)
+            except Parked:
+                return
         self.archive.end_step(step.number)
         if not seed.scored:
             raise CampaignError(
@@ -210,11 +211,11 @@ class Engine:
         """Why nothing more should be opened, if so."""
         if self._failure is not None:
             return "failed"
-        return self._standing.reached() or ("stalled" if self._idle_steps >= _STALLED else None)
+        return self._standing.reached()
 
     def _has_room(self) -> bool:
         """Whether another step would be kept busy and may still spend an evaluation."""
-        if self._stop is not None or self._ending() is not None:
+        if self._gate.closed or self._measuring.outage.lasts or self._ending() is not None:
             return False
         active = len(self._running) - len(self._not_admitted)
         width = self._campaign.settings.concurrency
@@ -234,8 +235,8 @@ class Engine:
         twice the lanes, unless the lanes work it off before a model can answer.
         """
         waiting = self._evaluating
-        drained = waiting * self._evaluation_seconds / self._pool.lanes
-        return waiting >= 2 * self._pool.lanes and drained >= self._ask_seconds
+        drained = waiting * self._measuring.seconds / self._measuring.lanes
+        return waiting >= 2 * self._measuring.lanes and drained >= self._ask_seconds
 
     @property
     def _evaluating(self) -> int:
@@ -261,7 +262,7 @@ class Engine:
     async def _run_step(self, record: StepRecord | None) -> None:
         """Run one step, a new one if none is given, and see how it ends."""
         if record is None:
-            if self._stop is not None:
+            if self._gate.closed:
                 return
             # Here, and not before the task: nothing may be folded between the opening of a
             # step and its choice, or the step could not be opened again at the same place.
@@ -279,29 +280,31 @@ class Engine:
         except (Parked, asyncio.CancelledError):
             pass  # stays unfinished: a later run takes it up at this place
         except BudgetExhausted as error:
-            self._observer.notice(str(error))
-            self.stop(error.budget)
+            self._use_up(error)
         except Exception as error:  # a strategy's, an evaluator's, a provider's: stop, lose nothing
             self._fail(error)
         finally:
             del self._steps[step.number]
             if step in self._not_admitted:
                 self._not_admitted.remove(step)
-            asyncio.get_running_loop().call_soon(self._wake)
+            asyncio.get_running_loop().call_soon(self._gate.wake)
 
     def _watch_yield(self, step: LiveStep) -> None:
-        """Count steps in vain; stop before a model is paid for answers that nobody can use."""
-        self._idle_steps = 0 if step.evaluated else self._idle_steps + 1
-        vain = not step.evaluated and step.unusable != ""
-        self._unusable_steps = self._unusable_steps + 1 if vain else 0
-        if self._unusable_steps == _UNUSABLE:
+        """Stop before a model is paid for answers that nobody can use."""
+        self._standing.count_step(evaluated=step.evaluated, unusable=step.unusable)
+        if self._standing.unusable_steps == UNUSABLE:
             self._fail(
                 ModelError(
-                    f"The last {_UNUSABLE} proposals in a row gave no program to evaluate. The "
+                    f"The last {UNUSABLE} proposals in a row gave no program to evaluate. The "
                     f"reason of the last one: {step.unusable}. Try another model, or another "
                     "edit format in [strategy.options]; then run again to continue."
                 )
             )
+
+    def _use_up(self, error: BudgetExhausted) -> None:
+        """Stop for a budget that the next call does not fit."""
+        self._observer.notice(str(error))
+        self.stop(error.budget)
 
     def _fail(self, error: Exception) -> None:
         """Stop for an error of ours. Replies in flight arrive; evaluations can be repeated."""
@@ -311,11 +314,6 @@ class Engine:
             for step in self._steps.values():
                 if step.evaluating:
                     step.running.cancel()
-
-    def _wake(self) -> None:
-        """Let the loop, and the steps that wait for something, look again."""
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
 
     async def _leave(self, watch: asyncio.Task[None]) -> None:
         """End what still runs (after a failure or a cancellation)."""
@@ -332,7 +330,7 @@ class Engine:
             await asyncio.sleep(_TICK)
             self._observer.progressed(self.report())
             if self._ending() is not None:
-                self._wake()
+                self._gate.wake()
 
     # -- the primitives, called by steps --------------------------------------------------
 
@@ -345,7 +343,7 @@ class Engine:
         temperature: float | None,
     ) -> Reply:
         """Ask a model, or find the stored reply of this place."""
-        if self._stop is not None or not step.admitted.is_set():
+        if self._gate.closed or not step.admitted.is_set():
             stored = self._models.recall(step.number, call, messages)
             if stored is not None:
                 return stored
@@ -391,43 +389,31 @@ class Engine:
             step.unusable = "" if candidate.digest else candidate.error
             return self._tell(candidate)
         while self._evaluating >= self._standing.evaluations_left:
-            await self._change()  # the last ones of the budget are under way
+            await self._gate.change()  # the last ones of the budget are under way
         step.evaluating += 1
-        self._wake()
+        self._gate.wake()
         try:
             return await self._measure(candidate)
         finally:
             step.evaluating -= 1
             step.evaluated = True
-            self._wake()
+            self._gate.wake()
 
     async def settled(self, before: int, since: int) -> Sequence[Candidate]:
         """Candidates of the steps from ``since`` up to ``before``, once these have ended."""
         while self._next_step < before or any(number < before for number in self._steps):
-            await self._change()
+            await self._gate.change()
         return self.archive.of_steps(before, since)
 
     async def _admission(self, step: LiveStep) -> None:
         """Wait until the step may cost something."""
-        if self._stop is None:
+        if not self._gate.closed:
             await step.admitted.wait()
-        if self._stop is not None:
-            raise Parked
-
-    async def _change(self) -> None:
-        """Wait until something has ended; park if the engine stops."""
-        if self._stop is None:
-            await self._changed.wait()
-        if self._stop is not None:
+        if self._gate.closed:
             raise Parked
 
     async def _measure(self, candidate: Candidate) -> Candidate:
-        program = self.archive.program(candidate)
-        result: EvaluationResult = await self._pool.evaluate(
-            EvaluationRequest(number=candidate.number, files=program.files, seed=self.seed)
-        )
-        self._evaluation_seconds += _SMOOTHING * (result.seconds - self._evaluation_seconds)
-        return self._tell(self.archive.settle(candidate.number, result))
+        return self._tell(await self._measuring.settle(candidate))
 
     def _tell(self, candidate: Candidate) -> Candidate:
         """Fold a new fact, or keep it until the older ones are folded; tell the observer."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from metasearch.campaign import Role
 from metasearch.candidate import EvaluationResult
-from metasearch.evaluation import EvaluationRequest
+from metasearch.evaluation import AnswerAsk, EvaluationRequest
 from metasearch.exchange import Message
 from metasearch.step import Reply
 
@@ -41,5 +41,7 @@ class Pool(Protocol):
     def lanes(self) -> int:
         """Evaluations that run at once."""
 
-    async def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
-        """Measure one program."""
+    async def evaluate(
+        self, request: EvaluationRequest, attend: Callable[[], AnswerAsk] | None = None
+    ) -> EvaluationResult:
+        """Measure one program; ``attend`` gives what answers the asks of each attempt."""

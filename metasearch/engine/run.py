@@ -7,17 +7,33 @@ import contextlib
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.campaign import Campaign, Price
+from metasearch.campaign import Campaign, Price, Role
 from metasearch.candidate import EvaluationResult, Split
+from metasearch.engine.broker import ROLE, Broker
 from metasearch.engine.engine import INTERRUPTED, Engine
 from metasearch.engine.observer import Observer, Report, Silent
-from metasearch.errors import ArchiveError, CampaignChanged, MetasearchError
+from metasearch.errors import (
+    ArchiveError,
+    BudgetExhausted,
+    CampaignChanged,
+    MetasearchError,
+    UsageError,
+)
 from metasearch.evaluation import EvaluationPool, EvaluationRequest, EvaluationSpec
-from metasearch.exchange import ExchangeState
-from metasearch.models import Ledger, ModelClient
+from metasearch.exchange import Exchange, ExchangeState
+from metasearch.models import (
+    Ledger,
+    MemoryJournal,
+    ModelClient,
+    Recording,
+    read_recording,
+    source_of,
+)
 from metasearch.program import Program
 from metasearch.step import Strategy, Task
 from metasearch.strategies import load_strategy
@@ -41,6 +57,7 @@ async def run_campaign(
     archive_path: Path,
     *,
     fresh: bool = False,
+    accept_evaluator: bool = False,
     observer: Observer | None = None,
 ) -> Ending:
     """Run a campaign, or continue it from where it stopped.
@@ -49,6 +66,8 @@ async def run_campaign(
         campaign: As loaded from its folder, with overrides applied.
         archive_path: The archive file; made if there is none.
         fresh: Start another run even if the archive has one of this name.
+        accept_evaluator: Continue although the evaluator has changed; earlier scores stay as
+            they were measured.
         observer: Told what happens.
 
     Raises:
@@ -61,14 +80,19 @@ async def run_campaign(
         objectives=campaign.objectives,
         metrics=settings.evaluator.metrics,
         seed_program=campaign.seed_program,
+        packages=settings.sandbox.preload,
+        seconds=settings.sandbox.timeout,
+        memory=settings.sandbox.memory,
     )
     strategy = load_strategy(settings.strategy, task)
     with Archive.open(archive_path, create=True) as archive:
-        run, resumed = _open(archive, campaign, fresh)
+        run, resumed = _open(archive, campaign, fresh=fresh, accept=accept_evaluator)
         with run.hold(), _pausing(run):
             async with asyncio.TaskGroup() as group:
                 heart = group.create_task(_beat(run))
-                reason, report = await _search(campaign, run, strategy, task, observer, resumed)
+                reason, report = await _search(
+                    campaign, archive, run, strategy, task, observer, resumed
+                )
                 heart.cancel()
             if reason == INTERRUPTED:
                 run.pause(reason)
@@ -80,6 +104,7 @@ async def run_campaign(
 
 async def _search(
     campaign: Campaign,
+    archive: Archive,
     run: CampaignArchive,
     strategy: Strategy,
     task: Task,
@@ -97,25 +122,59 @@ async def _search(
         seed=settings.seed,
         concurrency=settings.concurrency,
         prices=stored.models.prices,
+        recordings=_recordings(campaign, archive, run),
     )
     pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes, notice=observer.notice)
+    broker = Broker(models, settings.agent) if settings.agent.calls else None
     async with contextlib.AsyncExitStack() as rooms:
-        rooms.push_async_callback(models.close)
+        await rooms.enter_async_context(models)
+        if broker is not None:
+            await rooms.enter_async_context(broker)
         await rooms.enter_async_context(pool)
-        engine = Engine(campaign, run, strategy, task, models, ledger, pool, observer, lost)
+        engine = Engine(campaign, run, strategy, task, models, ledger, pool, observer, lost, broker)
         observer.started(engine.report(), resumed)
         with _signals(engine, observer):
             async with asyncio.TaskGroup() as setting_up:  # litellm takes two seconds to load
-                checked = setting_up.create_task(models.check(strategy.roles))
-                setting_up.create_task(_measure_seed(pool, engine))
+                checked = setting_up.create_task(_check(models, strategy.roles, broker))
+                first = None if broker is None else checked
+                setting_up.create_task(_measure_seed(pool, engine, first))
             if stored.strategy != settings.strategy:
                 _close_steps(run, stored.strategy.name, observer)
-            run.update_settings(_with_prices(campaign, checked.result()))
+            run.update(_with_prices(campaign, checked.result()))
             reason = await engine.run()
         report = engine.report()
         if settings.evaluator.test and reason != INTERRUPTED:
-            await _measure_on_test(campaign, run, pool, report)
+            await _measure_on_test(campaign, run, pool, report, broker, observer)
         return reason, report
+
+
+def _recordings(campaign: Campaign, archive: Archive, run: CampaignArchive) -> dict[str, Recording]:
+    """What answers for models that replay a file, or another campaign of the archive."""
+    models = campaign.settings.models
+    found = {}
+    for model in {models.model_for(role) for role in get_args(Role)}:
+        source = source_of(model)
+        if source is None:
+            continue
+        found[model] = Recording.for_model(model, _recorded(source, archive, run))
+    return found
+
+
+def _recorded(source: str, archive: Archive, run: CampaignArchive) -> Iterator[Exchange]:
+    if Path(source).is_file():
+        return read_recording(Path(source))
+    try:
+        recorded = archive.campaign(source)
+    except UsageError as error:
+        raise UsageError(
+            f"There is no file {source!r} to replay, and no campaign. {error}"
+        ) from None
+    if recorded.id == run.id:
+        raise UsageError(
+            f"{source!r} is the run that would replay itself; give the id of an earlier run "
+            "('metasearch list')."
+        )
+    return recorded.all_exchanges()
 
 
 async def _beat(run: CampaignArchive) -> None:
@@ -140,8 +199,26 @@ def _close_steps(run: CampaignArchive, strategy: str, observer: Observer) -> Non
         )
 
 
-async def _measure_seed(pool: EvaluationPool, engine: Engine) -> None:
+async def _check(
+    models: ModelClient, roles: tuple[Role, ...], broker: Broker | None
+) -> dict[str, Price | None]:
+    """Check the models of the strategy, and the one that candidates ask; their prices."""
+    if broker is None:
+        return await models.check(roles)
+    prices = await models.check((*roles, ROLE))
+    await broker.check()
+    return prices
+
+
+async def _measure_seed(
+    pool: EvaluationPool, engine: Engine, first: asyncio.Task[dict[str, Price | None]] | None
+) -> None:
+    """Check the pool and score the seed, once the models are checked if it may ask them."""
     await pool.check()
+    if first is not None:
+        await asyncio.wait({first})
+        if first.cancelled() or first.exception() is not None:
+            return  # which ends the run
     await engine.score_seed()
 
 
@@ -177,16 +254,28 @@ async def evaluate_once(
     campaign: Campaign, program: Program, split: Split = Split.VALIDATION
 ) -> EvaluationResult:
     """Evaluate one program as the campaign would; nothing is archived."""
-    async with EvaluationPool(EvaluationSpec.of(campaign), lanes=1) as pool:
-        await pool.check()
-        return await pool.evaluate(
-            EvaluationRequest(
-                number=0, files=program.files, split=split, seed=campaign.settings.seed
+    settings = campaign.settings
+    request = EvaluationRequest(number=0, files=program.files, split=split, seed=settings.seed)
+    async with contextlib.AsyncExitStack() as rooms:
+        attend = None
+        if settings.agent.calls:
+            ledger = Ledger(usd=settings.budget.usd, tokens=settings.budget.tokens)
+            models = ModelClient(
+                settings.models, MemoryJournal(), ledger, settings.seed, settings.concurrency
             )
-        )
+            await rooms.enter_async_context(models)
+            broker = await rooms.enter_async_context(Broker(models, settings.agent))
+            await _check(models, (), broker)
+            attend = partial(broker.attend, 0, request.number, split)
+        pool = EvaluationPool(EvaluationSpec.of(campaign), lanes=1)
+        await rooms.enter_async_context(pool)
+        await pool.check()
+        return await pool.evaluate(request, attend)
 
 
-def _open(archive: Archive, campaign: Campaign, fresh: bool) -> tuple[CampaignArchive, bool]:
+def _open(
+    archive: Archive, campaign: Campaign, *, fresh: bool, accept: bool
+) -> tuple[CampaignArchive, bool]:
     """The run to continue, or a new one; refuses to mix measurements that do not compare."""
     if fresh or not archive.has(campaign.name):
         return archive.create(campaign), False
@@ -205,11 +294,16 @@ def _open(archive: Archive, campaign: Campaign, fresh: bool) -> tuple[CampaignAr
     scored = seed is not None and seed.scored
     if not scored and (changed or (seed is not None and seed.outcome is not None)):
         return archive.create(campaign), False  # nothing to continue: its seed never scored
-    if changed:
+    if changed and not (accept and changed == ["the evaluator"]):
+        fixed = (
+            ", or continue with --accept-evaluator if it scores as before (a mended bug, say)"
+            if changed == ["the evaluator"]
+            else ""
+        )
         raise CampaignChanged(
             f"{' and '.join(changed).capitalize()} of {campaign.name!r} changed since run "
             f"{run.id} began: its {run.evaluations()} evaluations do not compare with new ones. "
-            "Undo the change to continue, or start another run with --fresh."
+            f"Undo the change to continue{fixed}, or start another run with --fresh."
         )
     return run, True
 
@@ -226,7 +320,12 @@ def _ledger(campaign: Campaign, run: CampaignArchive) -> Ledger:
 
 
 async def _measure_on_test(
-    campaign: Campaign, run: CampaignArchive, pool: EvaluationPool, report: Report
+    campaign: Campaign,
+    run: CampaignArchive,
+    pool: EvaluationPool,
+    report: Report,
+    broker: Broker | None,
+    observer: Observer,
 ) -> None:
     """Measure the best candidate on the test split, once; the search never sees it."""
     best = report.best
@@ -236,7 +335,15 @@ async def _measure_on_test(
     request = EvaluationRequest(
         number=best.number, files=program.files, split=Split.TEST, seed=campaign.settings.seed
     )
-    run.record_test(best.number, await pool.evaluate(request))
+    attend = None
+    if broker is not None:
+        attend = partial(broker.attend, best.step, best.number, Split.TEST)
+    try:
+        result = await pool.evaluate(request, attend)
+    except BudgetExhausted as error:
+        observer.notice(f"#{best.number} is not measured on the test split yet. {error}")
+    else:
+        run.record_test(best.number, result)
 
 
 @contextlib.contextmanager

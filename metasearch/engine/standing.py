@@ -10,6 +10,12 @@ from metasearch.candidate import Candidate
 from metasearch.models import Ledger
 from metasearch.objectives import Objective
 
+STALLED = 200
+"""So many steps in a row without a new program end the run: the search repeats itself."""
+
+UNUSABLE = 20
+"""So many steps in a row without any program end the run: the model does not play along."""
+
 
 class Standing:
     """Counters over the campaign's facts, read once and then kept with each new fact.
@@ -19,6 +25,8 @@ class Standing:
         outcomes: Settled candidates by outcome.
         best: By the first objective, the older one on ties.
         curve: (evaluations, first objective) at each improvement.
+        idle_steps: Steps in a row, up to now, that evaluated nothing.
+        unusable_steps: Those in a row that gave no program at all.
     """
 
     def __init__(
@@ -28,6 +36,8 @@ class Standing:
         self.outcomes = {str(outcome): count for outcome, count in archive.counts().items()}
         self.best: Candidate | None = next(iter(archive.best()), None)
         self.curve = [(point.evaluation, point.score) for point in archive.curve()]
+        self.idle_steps = 0
+        self.unusable_steps = 0
         self._archive = archive
         self._budget = budget
         self._ledger = ledger
@@ -46,6 +56,11 @@ class Standing:
         if best is None or self._objective.gain(score) > self._objective.gain(best):
             self.best = candidate
             self.curve.append((self.evaluations, score))
+
+    def count_step(self, *, evaluated: bool, unusable: str) -> None:
+        """Count a step that has ended; ``unusable`` says why its last proposal was no program."""
+        self.idle_steps = 0 if evaluated else self.idle_steps + 1
+        self.unusable_steps = self.unusable_steps + 1 if unusable and not evaluated else 0
 
     @property
     def evaluations_left(self) -> int:
@@ -68,4 +83,4 @@ class Standing:
             score = self.best.scores[self._objective.name]
             if self._objective.reached(score, budget.target):
                 return "target"
-        return None
+        return "stalled" if self.idle_steps >= STALLED else None

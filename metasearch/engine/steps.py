@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from metasearch.engine.engine import Engine
 
 
-class Parked(Exception):
-    """The engine is stopping: the step ends here, unfinished, and a later run resumes it.
-
-    Raised before anything is asked or evaluated, so that nothing paid for is lost.
-    """
-
-
 def _current_task() -> asyncio.Task[object]:
     task = asyncio.current_task()
     assert task is not None

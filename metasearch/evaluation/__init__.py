@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metasearch.errors import CandidateFailure, EvaluatorError, SandboxError
+from metasearch.evaluation.asks import AnswerAsk
 from metasearch.evaluation.handle import BlockingCandidate, Candidate
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
 from metasearch.outcome import Outcome, Split
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from metasearch.evaluation.pool import EvaluationPool
 
 __all__ = [
+    "AnswerAsk",
     "BlockingCandidate",
     "Candidate",
     "CandidateFailure",

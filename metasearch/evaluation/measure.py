@@ -24,6 +24,7 @@ from metasearch.evaluation.scores import Reading, estimates, passed, read_scores
 from metasearch.evaluation.session import Notes, Session
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec, StageSpec
 from metasearch.outcome import Outcome
+from metasearch.sandboxes.asks import Answers
 from metasearch.sandboxes.base import SandboxProvider
 
 Report = dict[str, Any]
@@ -46,11 +47,13 @@ class Measurement:
         functions: Mapping[str, Function],
         provider: SandboxProvider,
         request: EvaluationRequest,
+        answers: Answers | None = None,
     ) -> None:
         self._spec = spec
         self._functions = functions
         self._provider = provider
         self._request = request
+        self._answers = answers
         self._notes = Notes()
         self._stages: list[Report] = []
         self._started = time.perf_counter()
@@ -120,6 +123,7 @@ class Measurement:
             replace(self._spec.sandbox, devices=self._request.devices),
             {path: text.encode("utf-8", "surrogatepass") for path, text in files.items()},
             self._notes,
+            self._answers,
         )
         about = About(
             files=self._request.files,

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from metasearch.candidate import EvaluationResult
 from metasearch.errors import EvaluatorError, MetasearchError
+from metasearch.evaluation.asks import AnswerAsk
 from metasearch.evaluation.lanes import Machine, plan_lanes
 from metasearch.evaluation.process import WorkerDied, WorkerProcess
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
@@ -91,17 +92,25 @@ class EvaluationPool:
         except WorkerDied as death:
             raise EvaluatorError(f"On loading the evaluator its process {death}") from None
 
-    async def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+    async def evaluate(
+        self, request: EvaluationRequest, attend: Callable[[], AnswerAsk] | None = None
+    ) -> EvaluationResult:
         """Measure one candidate; waits for a free lane. Cancelling ends its sandbox.
+
+        Args:
+            request: What to measure.
+            attend: Gives, for each attempt, what answers the candidate's asks of models; needed
+                if the campaign lets candidates ask. What that raises ends the evaluation.
 
         Raises:
             EvaluatorError: The user's code failed, took too long, or ended its process twice.
-            SandboxError: The sandbox failed; the candidate is not to blame.
+            SandboxError: The sandbox failed, or no GPU is left that could be leased; the
+                candidate is not to blame.
         """
         async with self._slots:
             self._busy += 1
             try:
-                return await self._evaluate(request)
+                return await self._evaluate(request, attend)
             finally:
                 self._busy -= 1
 
@@ -113,10 +122,13 @@ class EvaluationPool:
         if self._leases is not None:
             await self._leases.close()
 
-    async def _evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+    async def _evaluate(
+        self, request: EvaluationRequest, attend: Callable[[], AnswerAsk] | None
+    ) -> EvaluationResult:
         for last in (False, True):
             async with self._lease() as lease:
-                result = await self._attempt(replace(request, devices=lease.devices), last=last)
+                leased = replace(request, devices=lease.devices)
+                result = await self._attempt(leased, attend, last=last)
             # A device that fails is no fault of the candidate that was on it; but one on
             # which a second device fails is not given a third.
             if result is not None and (last or not lease.fault):
@@ -126,12 +138,18 @@ class EvaluationPool:
     def _lease(self) -> AbstractAsyncContextManager[Lease]:
         return nullcontext(Lease()) if self._leases is None else self._leases.take()
 
-    async def _attempt(self, request: EvaluationRequest, *, last: bool) -> EvaluationResult | None:
+    async def _attempt(
+        self,
+        request: EvaluationRequest,
+        attend: Callable[[], AnswerAsk] | None,
+        *,
+        last: bool,
+    ) -> EvaluationResult | None:
         """What a worker says; nothing if it has died, and may once more."""
         worker = self._choose(request.devices)
         worker.running += 1
         try:
-            return await worker.evaluate(request)
+            return await worker.evaluate(request, None if attend is None else attend())
         except WorkerDied as death:
             # Once may be a neighbour's or the machine's doing.
             if last:

@@ -14,6 +14,7 @@ import sys
 
 from metasearch.candidate import EvaluationResult
 from metasearch.errors import EvaluatorError, MetasearchError, SandboxError
+from metasearch.evaluation.asks import AnswerAsk, Asks
 from metasearch.evaluation.channel import Channel, Message
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
 from metasearch.evaluation.worker import ERRORS
@@ -52,6 +53,7 @@ class WorkerProcess:
         """Device sets of its evaluations so far."""
         self._spec = spec
         self._pending: dict[int, asyncio.Future[Message]] = {}
+        self._asks: dict[int, Asks] = {}
         self._numbers = itertools.count()
         self._tail = bytearray()
         self._told = False
@@ -92,11 +94,20 @@ class WorkerProcess:
         """
         await asyncio.shield(self._started)
 
-    async def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
-        """One evaluation; cancelling it ends its sandbox before this returns."""
+    async def evaluate(
+        self, request: EvaluationRequest, answer_ask: AnswerAsk | None = None
+    ) -> EvaluationResult:
+        """One evaluation; cancelling it ends its sandbox before this returns.
+
+        Args:
+            request: What to measure.
+            answer_ask: Answers what the candidate asks of models. What it raises ends the
+                evaluation, and is raised here.
+        """
         await self.ready()
+        seconds = self._spec.timeout + _GRACE
         try:
-            answer = await self._ask({"request": request.to_json()}, self._spec.timeout + _GRACE)
+            answer = await self._ask({"request": request.to_json()}, seconds, answer_ask)
         except TimeoutError:
             raise EvaluatorError(
                 f"The evaluator itself took too long on candidate #{request.number}: more than "
@@ -156,16 +167,21 @@ class WorkerProcess:
     def _last_words(self) -> str:
         return f" The last it printed:\n{self.printed}" if self.printed.strip() else ""
 
-    async def _ask(self, message: Message, seconds: float) -> Message:
+    async def _ask(
+        self, message: Message, seconds: float, answer_ask: AnswerAsk | None = None
+    ) -> Message:
         if self._death is not None:
             self._told = True
             raise self._death
         number = next(self._numbers)
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._pending[number] = future
+        asks = self._asks[number] = Asks(future, answer_ask)
         try:
             await self._channel.send({"id": number, **message})
             await asyncio.wait({future}, timeout=seconds)
+            if asks.failed:
+                await self._channel.send({"id": number})  # its candidate need not go on
             if not future.done():
                 self.kill()
                 self._told = True
@@ -174,7 +190,8 @@ class WorkerProcess:
             await self._cancel(number, future)
             raise
         finally:
-            del self._pending[number]
+            asks.end()
+            del self._pending[number], self._asks[number]
         answer = future.result()
         if "error" in answer:
             raise ERRORS.get(answer["error"], MetasearchError)(answer["message"])
@@ -194,6 +211,10 @@ class WorkerProcess:
         ended.add_done_callback(lambda _: self._channel.close())
         try:
             while (answer := await self._channel.receive()) is not None:
+                if "ask" in answer:
+                    if (asks := self._asks.get(answer["id"])) is not None:
+                        asks.take(answer, self._channel)
+                    continue
                 future = self._pending.get(answer["id"])
                 if future is not None and not future.done():
                     future.set_result(answer)

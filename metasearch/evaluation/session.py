@@ -19,6 +19,7 @@ from metasearch.errors import (
 )
 from metasearch.evaluation.blame import shorten
 from metasearch.outcome import Outcome
+from metasearch.sandboxes.asks import Answers
 from metasearch.sandboxes.base import Sandbox, SandboxProvider, SandboxSpec
 
 T = TypeVar("T")
@@ -110,6 +111,7 @@ class Session:
         spec: SandboxSpec,
         files: Mapping[str, bytes],
         notes: Notes,
+        answers: Answers | None = None,
     ) -> None:
         self.notes = notes
         self.fault: SandboxError | PrerequisiteError | None = None
@@ -120,6 +122,7 @@ class Session:
         self._provider = provider
         self._spec = spec
         self._files = files
+        self._answers = answers
         self._sandbox: Sandbox | None = None
         self._stack = AsyncExitStack()
         self._lock = asyncio.Lock()
@@ -178,7 +181,8 @@ class Session:
         await self._leave()
 
     async def _open(self) -> Sandbox:
-        sandbox = await self._stack.enter_async_context(self._provider.open(self._spec))
+        opened = self._provider.open(self._spec, self._answers)
+        sandbox = await self._stack.enter_async_context(opened)
         try:
             await sandbox.write(self._files)
         except BaseException:

@@ -53,6 +53,8 @@ class EvaluationSpec:
     stages: tuple[StageSpec, ...] = (StageSpec("evaluate"),)
     repeats: int = 1
     timeout: float = 3600.0
+    asks_at_once: int = 0
+    """How many asks of models a candidate may have in flight; 0: it may not ask."""
     provider: str = "auto"
     sandbox: SandboxSpec = field(default_factory=SandboxSpec)
 
@@ -89,6 +91,7 @@ class EvaluationSpec:
             or (StageSpec(section.function),),
             repeats=section.repeats,
             timeout=section.timeout,
+            asks_at_once=settings.agent.concurrency if settings.agent.calls else 0,
             provider=settings.sandbox.provider,
             sandbox=sandbox_spec(settings.sandbox, campaign),
         )

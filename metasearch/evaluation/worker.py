@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import itertools
 import os
 import signal
 import socket
@@ -26,6 +27,7 @@ from metasearch.errors import (
     MetasearchError,
     PrerequisiteError,
     SandboxError,
+    SandboxUnavailable,
     UsageError,
 )
 from metasearch.evaluation.channel import Channel, Message
@@ -33,11 +35,19 @@ from metasearch.evaluation.loader import Function, load
 from metasearch.evaluation.measure import Measurement
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
 from metasearch.sandboxes import open_provider
+from metasearch.sandboxes.asks import Answer, Answers, Ask, unpack
 from metasearch.sandboxes.base import SandboxProvider, SandboxSpec
 
 ERRORS: dict[str, type[MetasearchError]] = {
     kind.__name__: kind
-    for kind in (CampaignError, UsageError, EvaluatorError, PrerequisiteError, SandboxError)
+    for kind in (
+        CampaignError,
+        UsageError,
+        EvaluatorError,
+        PrerequisiteError,
+        SandboxError,
+        SandboxUnavailable,
+    )
 }
 """The errors that keep their type on the way to the engine."""
 
@@ -50,6 +60,9 @@ class Worker:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._numbers = itertools.count()
+        self._asked: dict[int, asyncio.Future[Answer]] = {}
+        """What candidates have asked and the engine has not answered yet."""
 
     async def serve(self) -> None:
         """Answer messages until the engine hangs up."""
@@ -86,12 +99,35 @@ class Worker:
             number = message["id"]
             if "request" in message:
                 request = EvaluationRequest.from_json(message["request"])
-                measurement = Measurement(spec, functions, provider, request)
+                measurement = Measurement(
+                    spec, functions, provider, request, self._answers(number, spec)
+                )
                 task = asyncio.create_task(self._evaluate(number, measurement))
                 self._running[number] = task
                 task.add_done_callback(partial(self._forget, number))
+            elif "ask" in message:
+                asked = self._asked.get(message["ask"])
+                if asked is not None and not asked.done():
+                    asked.set_result(unpack(message))
             elif number in self._running:
                 self._running[number].cancel()
+
+    def _answers(self, number: int, spec: EvaluationSpec) -> Answers | None:
+        """Lets the candidate of an evaluation ask the engine, if the campaign does."""
+        if not spec.asks_at_once:
+            return None
+
+        async def answer(ask: Ask) -> Answer:
+            place = next(self._numbers)
+            asked: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            self._asked[place] = asked
+            try:
+                await self._channel.send({"id": number, "ask": place, "question": ask.fields()})
+                return await asked
+            finally:
+                del self._asked[place]
+
+        return Answers(answer, spec.asks_at_once)
 
     def _forget(self, number: int, _: asyncio.Task[None]) -> None:
         del self._running[number]

@@ -7,7 +7,9 @@ from metasearch.models.call import CUT, MAX_REPLY
 from metasearch.models.client import Backoff, ModelClient
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, Reservation
+from metasearch.models.memory_journal import MemoryJournal
 from metasearch.models.redaction import Redactor, redact
+from metasearch.models.replay import Recording, read_recording, source_of
 
 __all__ = [
     "CUT",
@@ -15,8 +17,12 @@ __all__ = [
     "Backoff",
     "Journal",
     "Ledger",
+    "MemoryJournal",
     "ModelClient",
+    "Recording",
     "Redactor",
     "Reservation",
+    "read_recording",
     "redact",
+    "source_of",
 ]

@@ -32,6 +32,7 @@ class Request:
 
     step: int
     call: int
+    asker: int | None
     role: str
     target: Target
     price: Price | None
@@ -83,6 +84,7 @@ class Call:
             self.archive.begin_exchange(
                 request.step,
                 request.call,
+                request.asker,
                 role=request.role,
                 model=request.target.model,
                 messages=request.messages,
@@ -112,6 +114,7 @@ class Call:
             self.archive.answer_exchange(
                 request.step,
                 request.call,
+                request.asker,
                 reply=text,
                 finish_reason=finish_reason,
                 usage=usage,
@@ -131,7 +134,12 @@ class Call:
         request, reservation = self.request, self._taken()
         try:
             self.archive.fail_exchange(
-                request.step, request.call, error=error, usage=usage, attempts=self.attempts
+                request.step,
+                request.call,
+                request.asker,
+                error=error,
+                usage=usage,
+                attempts=self.attempts,
             )
         finally:
             self.ledger.settle(reservation, usage)

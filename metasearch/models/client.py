@@ -20,12 +20,12 @@ from typing import Self, get_args
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from metasearch.campaign import ModelSection, Price, Role
-from metasearch.errors import ModelError, ModelSetupError
+from metasearch.errors import ModelError, ModelSetupError, RequestRefused
 from metasearch.exchange import ExchangeState, Message, Usage
-from metasearch.models.call import Call, Request
+from metasearch.models.call import Call, Request, most_tokens
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, unknown_price
-from metasearch.models.prices import freeze_prices
+from metasearch.models.prices import FREE, freeze_prices, most
 from metasearch.models.provider import (
     OFFLINE,
     AttemptFailed,
@@ -35,6 +35,7 @@ from metasearch.models.provider import (
     load,
 )
 from metasearch.models.redaction import Redactor
+from metasearch.models.replay import Recording
 from metasearch.step import Reply
 
 EMPTY_RETRIES = 2
@@ -77,6 +78,7 @@ class ModelClient:
         concurrency: int,
         *,
         prices: Mapping[str, Price | None] | None = None,
+        recordings: Mapping[str, Recording] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """Prepare; nothing is imported or sent yet.
@@ -88,6 +90,7 @@ class ModelClient:
             seed: The campaign's; each call's own seed is derived from it.
             concurrency: Most calls in flight.
             prices: Prices frozen when the campaign started, as :meth:`check` gave them.
+            recordings: What answers for models that are replayed, by their names.
             backoff: Waits between attempts.
         """
         self._settings = settings
@@ -96,6 +99,7 @@ class ModelClient:
         self._seed = seed
         self._slots = asyncio.Semaphore(concurrency)
         self._frozen = {m: p for m, p in (prices or {}).items() if p is not None}
+        self._recordings = recordings or {}
         self._prices: dict[str, Price | None] = {}
         self._targets: dict[str, Target] = {}
         self._answering: set[str] = set()
@@ -133,27 +137,33 @@ class ModelClient:
         *,
         step: int,
         call: int,
+        asker: int | None = None,
         role: Role,
         messages: Sequence[Message],
         temperature: float | None = None,
+        max_tokens: int | None = None,
         seed: int | None = None,
     ) -> Reply:
         """The reply to a prompt, from the journal if it has been given before.
 
         Args:
             step: The asking step's number.
-            call: Counts the asks of the step; (step, call) names the reply.
+            call: Counts the asks of the asker; (step, call, asker) names the reply.
+            asker: The number of the candidate that asks while it is evaluated; the step itself
+                if not given.
             role: Decides the model.
             messages: The prompt.
             temperature: Instead of the campaign's.
-            seed: Instead of the one derived from campaign seed, step and call.
+            max_tokens: Instead of the campaign's.
+            seed: Instead of the one derived from campaign seed, step, call and asker.
 
         Raises:
             BudgetExhausted: The most that it may cost does not fit the budget.
             ModelSetupError: The provider refuses key, model or request.
+            RequestRefused: It refuses this one prompt or request, and has answered others.
             ModelError: It failed for good, after its retries.
         """
-        reply = self.recall(step, call, messages)
+        reply = self.recall(step, call, messages, asker)
         if reply is not None:
             return reply
         model = self._settings.model_for(role)
@@ -161,13 +171,14 @@ class ModelClient:
         request = Request(
             step=step,
             call=call,
+            asker=asker,
             role=role,
             target=target,
             price=self._prices[model],
             messages=self._clean(messages),
             temperature=self._settings.temperature if temperature is None else temperature,
-            max_tokens=self._settings.max_tokens,
-            seed=_derived(self._seed, step, call) if seed is None else seed,
+            max_tokens=self._settings.max_tokens if max_tokens is None else max_tokens,
+            seed=_derived(self._seed, step, call, asker) if seed is None else seed,
         )
         async with self._slots:
             self.in_flight += 1
@@ -176,16 +187,28 @@ class ModelClient:
             finally:
                 self.in_flight -= 1
 
-    def recall(self, step: int, call: int, messages: Sequence[Message]) -> Reply | None:
+    async def upper_bound(
+        self, role: Role, messages: Sequence[Message], max_tokens: int
+    ) -> tuple[float | None, int]:
+        """The most USD (``None``: unknown) and tokens that one attempt at a call may take."""
+        model = self._settings.model_for(role)
+        await self._prepare(model)
+        input_tokens = most_tokens(self._clean(messages))
+        return most(self._prices[model], input_tokens, max_tokens), input_tokens + max_tokens
+
+    def recall(
+        self, step: int, call: int, messages: Sequence[Message], asker: int | None = None
+    ) -> Reply | None:
         """The stored reply to a call, if it was given to these very messages."""
-        earlier = self._archive.exchange(step, call)
+        earlier = self._archive.exchange(step, call, asker)
         if earlier is None or earlier.state is not ExchangeState.ANSWERED:
             return None
         if earlier.messages == self._clean(messages):
             return Reply(earlier.reply, earlier.usage, earlier.finish_reason, replayed=True)
         # A strategy that was edited since, or that depends on more than archive, seed and
-        # step, asks another question now. The old reply would be taken for an answer to it;
-        # it stays on record, and the new question is asked under the same name.
+        # step, asks another question now; so does a candidate whose threads race. The old
+        # reply would be taken for an answer to it; it stays on record, and the new question
+        # is asked under the same name.
         _log.warning("call %d of step %d asks something else than before", call, step)
         return None
 
@@ -218,6 +241,9 @@ class ModelClient:
         )
 
     async def _prepare(self, model: str) -> Target:
+        if model in self._recordings and model not in self._targets:
+            self._prices[model] = FREE
+            self._targets[model] = Target(model, "offline", None, None)
         if model not in self._targets:
             self._provider = await load(offline=model.startswith(OFFLINE))
             target = self._provider.target(model, self._settings.api_base)
@@ -249,20 +275,11 @@ class ModelClient:
             raise self._final(request, failure, text, attempts) from None
 
     async def _attempt(self, call: Call) -> Reply:
-        if self._provider is None:
-            raise RuntimeError("a call before its model was prepared")
         await call.open()
         call.attempts += 1
         request = call.request
         try:
-            completion = await self._provider.complete(
-                request.target,
-                request.messages,
-                temperature=request.temperature,
-                max_tokens=request.max_tokens,
-                seed=call.seed,
-                timeout=self._settings.timeout,
-            )
+            completion = await self._complete(request, call.seed)
         except AttemptFailed:
             raise
         except BaseException:
@@ -277,6 +294,23 @@ class ModelClient:
         # After that, an empty reply is the model's answer: the step sees it and goes on,
         # where an error would stop the campaign, and stop it again when it is continued.
         return call.answer(completion)
+
+    async def _complete(self, request: Request, seed: int) -> Completion:
+        recording = self._recordings.get(request.target.model)
+        if recording is not None:
+            return recording.completion(
+                (request.step, request.call, request.asker), request.messages
+            )
+        if self._provider is None:
+            raise RuntimeError("a call before its model was prepared")
+        return await self._provider.complete(
+            request.target,
+            request.messages,
+            temperature=request.temperature,
+            max_tokens=request.max_tokens,
+            seed=seed,
+            timeout=self._settings.timeout,
+        )
 
     def _gives_up(self, request: Request, state: RetryCallState) -> bool:
         attempts = state.attempt_number
@@ -310,8 +344,10 @@ class ModelClient:
         target = request.target
         who = f"model {target.model!r} (role {request.role})"
         key = f"{target.provider.upper()}_API_KEY"
+        if target.model in self._recordings:
+            return ModelError(f"Nothing more to replay from {target.model!r}: {text}.")
         if failure.about_prompt:
-            return ModelError(f"The provider of {who} refuses this prompt: {text}")
+            return RequestRefused(f"The provider of {who} refuses this prompt: {text}")
         if self._never_reached(request, failure):
             where = "models.api_base" if target.api_base else f"{target.provider.upper()}_API_BASE"
             return ModelSetupError(
@@ -339,8 +375,9 @@ class ModelClient:
                     f"The provider does not know {who}: {text}. Check its name under [models]"
                     + (f", and models.api_base ({target.api_base})." if target.api_base else ".")
                 )
-        if target.model in self._answering:
-            return ModelError(f"The provider of {who} refuses this request: {text}")
+        # What a candidate asks is its own: its odd requests stop no campaign.
+        if target.model in self._answering or request.asker is not None:
+            return RequestRefused(f"The provider of {who} refuses this request: {text}")
         return ModelSetupError(
             f"The provider of {who} refuses the request: {text}. Check name and settings "
             "under [models] (max_tokens, temperature)."
@@ -357,9 +394,10 @@ def _empty(completion: Completion) -> bool:
     return not completion.text.strip() and completion.finish_reason in ("", "stop", "eos")
 
 
-def _derived(seed: int, step: int, call: int) -> int:
+def _derived(seed: int, step: int, call: int, asker: int | None) -> int:
     """A call's own seed: 31 bits, since some providers take no more."""
-    digest = hashlib.sha256(f"{seed}:{step}:{call}".encode()).digest()
+    name = f"{seed}:{step}:{call}" if asker is None else f"{seed}:{step}:{asker}:{call}"
+    digest = hashlib.sha256(name.encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 

@@ -17,17 +17,20 @@ Parameters = Mapping[str, float | int | str | None]
 class Journal(Protocol):
     """The model calls of one campaign, each stored before its reply is used.
 
-    (step, call) names a call. Each method is one short, durable transaction. A call that
-    failed or was lost may begin again under the same name: the earlier record stays.
+    (step, call, asker) names a call: ``asker`` is the number of the candidate that asks while
+    it is evaluated, ``None`` for the step itself. Each method is one short, durable
+    transaction. A call that failed or was lost may begin again under the same name: the
+    earlier record stays.
     """
 
-    def exchange(self, step: int, call: int) -> Exchange | None:
+    def exchange(self, step: int, call: int, asker: int | None = None) -> Exchange | None:
         """The latest record of a call; ``None`` if it was never begun."""
 
     def begin_exchange(
         self,
         step: int,
         call: int,
+        asker: int | None = None,
         *,
         role: str,
         model: str,
@@ -42,6 +45,7 @@ class Journal(Protocol):
         self,
         step: int,
         call: int,
+        asker: int | None = None,
         *,
         reply: str,
         finish_reason: str,
@@ -51,6 +55,13 @@ class Journal(Protocol):
         """Store the reply of the pending call."""
 
     def fail_exchange(
-        self, step: int, call: int, *, error: str, usage: Usage, attempts: int
+        self,
+        step: int,
+        call: int,
+        asker: int | None = None,
+        *,
+        error: str,
+        usage: Usage,
+        attempts: int,
     ) -> None:
         """Record that the pending call came to nothing, and what it cost all the same."""

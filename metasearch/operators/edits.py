@@ -1,46 +1,36 @@
 """Reading a model's answer as an edit of a program.
 
-Two formats are understood: complete files in Markdown fences, and SEARCH/REPLACE blocks. An
-edit applies whole or not at all; one that does not apply, does not parse, changes nothing
-or touches protected text is :class:`metasearch.step.Rejected`, with a reason that the model
-can act on.
+Understood are complete files in Markdown fences, SEARCH/REPLACE blocks, unified diffs, and the
+text of an EVOLVE-BLOCK alone; files may be made and deleted. An edit applies whole or not at
+all. One that does not apply, does not parse, changes nothing or touches protected text is
+:class:`metasearch.step.Rejected`, with a reason that the model can act on.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from markdown_it import MarkdownIt
 from pydantic import ValidationError
 
+from metasearch.formats import file_deleted, file_named
+from metasearch.operators.blocks import (
+    Block,
+    Creation,
+    Deletion,
+    diff_hunks,
+    replace_once,
+    search_replace_blocks,
+)
 from metasearch.program import Program, blocks, check_path, protection_breach
 from metasearch.step import Rejected
 
-COMPLETE_FILES = "Answer format: complete files"
-SEARCH_REPLACE = "Answer format: search/replace blocks"
-
 _MARKDOWN = MarkdownIt("zero").enable("fence")
-
-# Matched against one line at a time: over a whole reply, patterns with several open ends
-# take time that grows with the square or the cube of its length.
-_SEARCH = re.compile(r"<{5,9} ?SEARCH\b")
-_DIVIDER = re.compile(r"={5,9}[ \t]*$")
-_REPLACE = re.compile(r">{5,9} ?REPLACE\b")
-_FILE = re.compile(r"[#* ]{0,12}File: {0,3}`?([^`*]{1,300}?)`?[ *]{0,6}$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A SEARCH/REPLACE block of a reply, as lines."""
-
-    path: str | None
-    """The file that a line before the block names, if one does."""
-    search: list[str]
-    replace: list[str]
+_DIFFS = ("diff", "patch", "udiff")
 
 
 @dataclass(frozen=True)
@@ -56,11 +46,12 @@ class Fence:
 def read_edit(reply: str, parent: Program) -> Program | Rejected:
     """The program that a reply makes of its parent.
 
-    SEARCH/REPLACE blocks are taken if there are any, complete files otherwise.
+    What the reply holds decides: SEARCH/REPLACE blocks if there are any, else a unified diff,
+    else complete files. A model that answers in another form than it was asked for is
+    understood all the same.
     """
     reply = reply.replace("\r\n", "\n")
-    found = search_replace_blocks(reply)
-    edited = _search_replace(found, parent) if found else _complete_files(reply, parent)
+    edited = _edited(reply, parent)
     if isinstance(edited, Rejected):
         return edited
     if edited.files == parent.files:
@@ -68,6 +59,20 @@ def read_edit(reply: str, parent: Program) -> Program | Rejected:
     if (breach := protection_breach(parent, edited)) is not None:
         return Rejected(breach)
     return _parses(edited) or edited
+
+
+def _edited(reply: str, parent: Program) -> Program | Rejected:
+    quoted: Sequence[Block | Creation | Deletion] = search_replace_blocks(reply)
+    if quoted:
+        return _changed(parent, [*quoted, *_deletions(reply)])
+    found = fences(reply)
+    hunks = [hunk for text in _diffs(reply, found) for hunk in diff_hunks(text)]
+    if hunks:
+        return _changed(parent, [*hunks, *_deletions(reply)])
+    whole = [fence for fence in found if fence.language not in _DIFFS]
+    if found and not whole:
+        return Rejected("the diff has no hunk; each begins with a line @@")
+    return _complete_files(whole, _deletions(reply), parent)
 
 
 def fences(reply: str) -> list[Fence]:
@@ -78,7 +83,8 @@ def fences(reply: str) -> list[Fence]:
     for token in _MARKDOWN.parse(reply):
         if token.type != "fence" or token.map is None:
             continue
-        named = _named(lines[end_of_last : token.map[0]])
+        before = reversed(lines[end_of_last : token.map[0]])
+        named = next((path for line in before if (path := file_named(line))), None)
         language, _, rest = token.info.strip().partition(" ")
         path = named or rest.strip() or None
         found.append(Fence(path=path, language=language.lower(), text=token.content))
@@ -86,57 +92,64 @@ def fences(reply: str) -> list[Fence]:
     return found
 
 
-def search_replace_blocks(reply: str) -> list[Block]:
-    """The SEARCH/REPLACE blocks of a reply, in order; unfinished ones do not count."""
-    found = []
-    before: list[str] = []
-    search: list[str] | None = None
-    replace: list[str] | None = None
-    for line in reply.split("\n"):
-        if _SEARCH.match(line):
-            search, replace = [], None
-        elif search is None:
-            before.append(line)
-        elif replace is None:
-            if _DIVIDER.match(line):
-                replace = []
-            else:
-                search.append(line)
-        elif _REPLACE.match(line):
-            found.append(Block(_named(before), search, replace))
-            before, search, replace = [], None, None
+def _diffs(reply: str, found: Sequence[Fence]) -> list[str]:
+    """The unified diffs of a reply: fences that say so, or the whole of a bare one."""
+    fenced = [fence.text for fence in found if fence.language in _DIFFS]
+    if fenced or found:
+        return fenced
+    return [reply] if reply.lstrip().startswith(("--- ", "diff --git ")) else []
+
+
+def _deletions(reply: str) -> list[Deletion]:
+    return [Deletion(path) for line in reply.split("\n") if (path := file_deleted(line))]
+
+
+def _changed(parent: Program, edits: Sequence[Block | Creation | Deletion]) -> Program | Rejected:
+    """The parent after each edit in turn: all of them, or none."""
+    files = dict(parent.files)
+    path = parent.main
+    for number, edit in enumerate(edits, start=1):
+        path = edit.path or path
+        if isinstance(edit, Creation):
+            if path in files:
+                return Rejected(f"block {number} makes {path!r}, which exists already")
+            files[path] = "\n".join([*edit.lines, ""])
+        elif path not in files:
+            return Rejected(f"block {number} edits {path!r}; files: {', '.join(parent.files)}")
+        elif isinstance(edit, Deletion):
+            del files[path]
         else:
-            replace.append(line)
-    return found
+            text = replace_once(files[path], edit)
+            if isinstance(text, Rejected):
+                return Rejected(f"the quotation of block {number} ({path}) {text.reason}")
+            files[path] = text
+    return _program(parent, files)
 
 
-def _named(lines: list[str]) -> str | None:
-    """The file that the last 'File: PATH' line names."""
-    for line in reversed(lines):
-        if match := _FILE.match(line):
-            return match[1].strip()
-    return None
-
-
-def _complete_files(reply: str, parent: Program) -> Program | Rejected:
-    found = fences(reply)
-    if not found:
+def _complete_files(
+    found: Sequence[Fence], deleted: Sequence[Deletion], parent: Program
+) -> Program | Rejected:
+    if not found and not deleted:
         return Rejected("the answer holds no fenced code block")
     named = {fence.path: fence.text for fence in found if fence.path in parent.files}
     new = {f.path: f.text for f in found if f.path and f.path not in parent.files and _plain(f)}
-    if not named and len(parent.files) > 1:
+    if not named and not deleted and len(parent.files) > 1:
         expected = ", ".join(parent.files)
         return Rejected(f"no code block says which file it is; write '### File: PATH' ({expected})")
-    if not named:
+    if not named and not deleted:
         # A single file: the longest block is the program, others are asides. A path that
         # is not the program's is then a label, not a new file.
         new = {}
         named = {parent.main: max(found, key=lambda fence: len(fence.text)).text}
-    changes = {}
+    files = dict(parent.files)
     for path, text in {**named, **new}.items():
         assert path is not None
-        changes[path] = _into_block(text, parent.files.get(path, ""))
-    return _replaced(parent, changes)
+        files[path] = _into_block(text, parent.files.get(path, ""))
+    for deletion in deleted:
+        if deletion.path not in files:
+            return Rejected(f"there is no {deletion.path!r} to delete; files: {', '.join(files)}")
+        del files[deletion.path]
+    return _program(parent, files)
 
 
 def _plain(fence: Fence) -> bool:
@@ -150,7 +163,7 @@ def _plain(fence: Fence) -> bool:
 
 
 def _into_block(text: str, before: str) -> str:
-    """The file's new text; models often send only what stands between the markers."""
+    """The file's new text; asked for or not, models send only what stands between the markers."""
     ranges = blocks(before)
     if not ranges or len(ranges) != 1 or "EVOLVE-BLOCK-" in text:
         return text
@@ -163,49 +176,11 @@ def _into_block(text: str, before: str) -> str:
     return "".join(lines[:start]) + body + "".join(lines[end:])
 
 
-def _search_replace(found: list[Block], parent: Program) -> Program | Rejected:
-    changes: dict[str, str] = {}
-    path = parent.main
-    for number, block in enumerate(found, start=1):
-        path = block.path or path
-        if path not in parent.files:
-            return Rejected(f"block {number} edits {path!r}; files: {', '.join(parent.files)}")
-        edited = _replace_once(changes.get(path, parent.files[path]), block)
-        if isinstance(edited, Rejected):
-            return Rejected(f"SEARCH of block {number} ({path}): {edited.reason}")
-        changes[path] = edited
-    return _replaced(parent, changes)
-
-
-def _replace_once(text: str, block: Block) -> str | Rejected:
-    """The text with the one place that SEARCH quotes, in whole lines, replaced."""
-    if not any(line.strip() for line in block.search):
-        return Rejected("is empty; quote the lines to be replaced")
-    lines = text.split("\n")
-    places = _places(lines, block.search)
-    if not places:  # trailing blanks are what models most often lose
-        places = _places([line.rstrip() for line in lines], [s.rstrip() for s in block.search])
-    if len(places) == 1:
-        end = places[0] + len(block.search)
-        return "\n".join([*lines[: places[0]], *block.replace, *lines[end:]])
-    if places:
-        return Rejected(f"matches {len(places)} places; quote more lines around it")
-    first = next(line for line in block.search if line.strip())
-    return Rejected(f"matches nothing; its first line is {first.strip()[:100]!r}")
-
-
-def _places(lines: list[str], wanted: list[str]) -> list[int]:
-    first, count = wanted[0], len(wanted)
-    return [
-        start
-        for start in range(len(lines) - count + 1)
-        if lines[start] == first and lines[start : start + count] == wanted
-    ]
-
-
-def _replaced(parent: Program, changes: dict[str, str]) -> Program | Rejected:
+def _program(parent: Program, files: dict[str, str]) -> Program | Rejected:
+    if parent.main not in files:
+        return Rejected(f"{parent.main} is the main file and may not be deleted")
     try:
-        return parent.replace(changes)
+        return Program(files=files)
     except ValidationError as error:
         return Rejected(error.errors(include_url=False)[0]["msg"])
 
@@ -220,7 +195,18 @@ def _parses(program: Program) -> Rejected | None:
                 warnings.simplefilter("ignore")
                 ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            place = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-            reason = error.msg if isinstance(error, SyntaxError) else str(error)
-            return Rejected(f"{path}{place} does not parse: {reason}")
+            return Rejected(f"{path}{_place(error, text)} does not parse: {_reason(error)}")
     return None
+
+
+def _place(error: Exception, text: str) -> str:
+    """The line of a syntax error, quoted: the model may have sent only a part of the file."""
+    lines = text.split("\n")
+    if not isinstance(error, SyntaxError) or not 0 < (error.lineno or 0) <= len(lines):
+        return ""
+    assert error.lineno is not None
+    return f", line {error.lineno} ({lines[error.lineno - 1].strip()[:100]!r}),"
+
+
+def _reason(error: Exception) -> str:
+    return error.msg if isinstance(error, SyntaxError) else str(error)

@@ -121,7 +121,7 @@ class Archipelago:
 
     def _migrate(self) -> None:
         """Offer each island's best to its neighbours; copies, nothing leaves."""
-        leaving = [self._best(island) for island in self.islands]
+        leaving = [self.best(number) for number in range(len(self.islands))]
         for migrant, targets in zip(leaving, self._routes, strict=True):
             cell = self.cell(migrant) if migrant else None
             if migrant is None or cell is None:
@@ -129,8 +129,11 @@ class Archipelago:
             for target in targets:
                 self.islands[target].offer(cell, migrant, self._objectives)
 
-    def _best(self, island: Island) -> Candidate | None:
+    def best(self, island: int) -> Candidate | None:
+        """The island's best elite by the first objective; the older one on ties."""
         first = self._objectives[0]
         return max(
-            island.elites, key=lambda c: (first.gain(c.scores[first.name]), -c.number), default=None
+            self.islands[island].elites,
+            key=lambda c: (first.gain(c.scores[first.name]), -c.number),
+            default=None,
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from metasearch.candidate import Candidate, Outcome
 from metasearch.exchange import Message
-from metasearch.operators.edits import COMPLETE_FILES, SEARCH_REPLACE
+from metasearch.formats import BLOCK, COMPLETE_FILES, SEARCH_REPLACE, UNIFIED_DIFF
 from metasearch.program import Program, protected_text
 from metasearch.step import Step, Task
 
@@ -98,29 +98,51 @@ def _rules(task: Task) -> list[str]:
     rules = [
         "- Keep the names and signatures that the task asks for.",
         "- The program must be deterministic unless the task says otherwise.",
+        f"- Limits: {task.seconds:g} seconds for a call, {task.memory / 1e6:.0f} MB of memory.",
     ]
+    if any(path.endswith(".py") for path in task.seed_program.files):
+        there = ", ".join(["Python's standard library", *task.packages])
+        rules.append(f"- Sure to be installed: {there}.")
     if protected_text(task.seed_program):
         rules.append(
             "- Only the text between the lines EVOLVE-BLOCK-START and EVOLVE-BLOCK-END may "
-            "change. Keep these marker lines and everything outside them exactly as they are."
+            "change; there, new imports and functions are welcome. Keep these marker lines and "
+            "everything outside them exactly as they are."
         )
     return rules
 
 
 def answer_rules(answer_format: str) -> str:
     """The literal line that names the answer's format, and what it means."""
+    if answer_format == UNIFIED_DIFF:
+        return (
+            f"{UNIFIED_DIFF}\n"
+            "Give one fenced code block marked diff. Every hunk shows, after its @@ line, at "
+            "least three unchanged lines before and after the change, exactly as they stand in "
+            "the current program; they must tell the place. Begin each file with its --- and "
+            "+++ lines; /dev/null stands for the other side of a file that is made or deleted."
+        )
+    if answer_format == BLOCK:
+        return (
+            f"{BLOCK}\n"
+            "Give the whole new text that stands between the EVOLVE-BLOCK-START and "
+            "EVOLVE-BLOCK-END lines, without these lines, in one fenced code block. Leave "
+            "nothing out and abbreviate nothing."
+        )
     if answer_format == SEARCH_REPLACE:
         return (
             f"{SEARCH_REPLACE}\n"
-            "Write one or more blocks of this form; SEARCH quotes lines of the current program "
-            "exactly and only once, and blocks apply in order:\n"
+            "Write one or more blocks of this form. SEARCH quotes whole lines of the current "
+            "program, one or several, with their indentation; they must stand in it exactly "
+            "once. No new lines delete them; to insert, repeat the quoted lines among the new "
+            "ones. Blocks apply in order, each to the result of those before:\n"
             "<<<<<<< SEARCH\nlines to be replaced\n=======\nnew lines\n>>>>>>> REPLACE\n"
             "If the program has several files, put '### File: PATH' before a block."
         )
     return (
         f"{COMPLETE_FILES}\n"
         "Give each changed file whole, in one fenced code block under a line '### File: PATH'. "
-        "Leave nothing out and abbreviate nothing."
+        "Leave nothing out and abbreviate nothing. The line '### Delete file: PATH' deletes one."
     )
 
 

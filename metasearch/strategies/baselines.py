@@ -7,14 +7,14 @@ search has not helped; the model has.
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
+from metasearch.formats import EDITS, EditName
 from metasearch.objectives import dominates, gains
-from metasearch.operators.edits import COMPLETE_FILES, SEARCH_REPLACE
 from metasearch.operators.prompts import evolve_message, show, task_message
 from metasearch.operators.proposals import propose
 from metasearch.step import Step, Task
@@ -27,12 +27,12 @@ class BaselineOptions(BaseModel):
 
     repairs: int = Field(default=1, ge=0, le=10)
     """Turns that the model gets to correct an edit that cannot be used."""
-    edit: Literal["files", "search_replace"] = "files"
+    edit: EditName = "files"
 
     @property
     def answer_format(self) -> str:
         """The literal line of the prompt."""
-        return SEARCH_REPLACE if self.edit == "search_replace" else COMPLETE_FILES
+        return EDITS[self.edit]
 
 
 class BestOfN:

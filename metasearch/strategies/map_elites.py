@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.errors import CampaignError
-from metasearch.operators.edits import COMPLETE_FILES, SEARCH_REPLACE
+from metasearch.formats import EDITS, EditName
 from metasearch.operators.islands import Archipelago, Feature, Topology
 from metasearch.operators.prompts import evolve_message, show, task_message
 from metasearch.operators.proposals import propose
@@ -58,7 +58,7 @@ class MapElites:
         """Unsuccessful children of the parent shown with their reasons."""
         repairs: int = Field(default=1, ge=0, le=10)
         """Turns that the model gets to correct an edit that cannot be used."""
-        edit: Literal["files", "search_replace"] = "files"
+        edit: EditName = "files"
 
         @field_validator("features", mode="before")
         @classmethod
@@ -100,7 +100,7 @@ class MapElites:
         """Choose an elite, ask for a better program, evaluate it."""
         island = ctx.number % self.options.islands
         parent, inspirations = self.choose(island, ctx)
-        edit = SEARCH_REPLACE if self.options.edit == "search_replace" else COMPLETE_FILES
+        edit = EDITS[self.options.edit]
         await propose(
             ctx,
             [
@@ -121,7 +121,7 @@ class MapElites:
         )
 
     def choose(self, island: int, ctx: Step) -> tuple[Candidate, Sequence[Candidate]]:
-        """A parent of the island, and other elites to be inspired by."""
+        """A parent of the island, and elites to be inspired by: the island's best and others."""
         elites = self.population.islands[island].elites
         if ctx.rng.random() < self.options.greed:
             gains = [[o.gain(c.scores[o.name]) for o in self.task.objectives] for c in elites]
@@ -132,8 +132,12 @@ class MapElites:
             parent = ctx.rng.choice(elites)
         others = {c.number: c for i in self.population.islands for c in i.elites}
         others.pop(parent.number, None)
-        count = min(self.options.inspirations, len(others))
-        return parent, ctx.rng.sample([others[number] for number in sorted(others)], count)
+        shown = []
+        if (best := self.population.best(island)) is not None and best.number in others:
+            shown = [others.pop(best.number)][: self.options.inspirations]
+        count = min(self.options.inspirations - len(shown), len(others))
+        shown += ctx.rng.sample([others[number] for number in sorted(others)], count)
+        return parent, shown
 
     def _remember(self, candidate: Candidate, parent: int) -> None:
         if self.options.failures and not candidate.scored:

@@ -13,6 +13,7 @@ from typing import Any
 
 from metasearch.errors import CandidateFailure, SandboxError
 from metasearch.outcome import Outcome
+from metasearch.sandboxes.asks import Answers
 from metasearch.sandboxes.base import Execution, SandboxSpec, Value
 
 
@@ -78,8 +79,10 @@ class UnsafeLocalProvider:
         """Always there."""
 
     @asynccontextmanager
-    async def open(self, spec: SandboxSpec) -> AsyncIterator[UnsafeLocalSandbox]:
-        """A fresh one."""
+    async def open(
+        self, spec: SandboxSpec, answers: Answers | None = None
+    ) -> AsyncIterator[UnsafeLocalSandbox]:
+        """A fresh one, in which nothing can be asked."""
         sandbox = UnsafeLocalSandbox(spec)
         self.opened.append(sandbox)
         try:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from metasearch.archive import CampaignArchive
 from metasearch.campaign import Role
 from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
-from metasearch.evaluation import EvaluationRequest
+from metasearch.evaluation import AnswerAsk, EvaluationRequest
 from metasearch.exchange import ExchangeState, Message, Usage
 from metasearch.step import Reply
 
@@ -87,7 +87,9 @@ class ScriptedPool:
         self._evaluate = evaluate
         self._slots = asyncio.Semaphore(lanes)
 
-    async def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
+    async def evaluate(
+        self, request: EvaluationRequest, attend: Callable[[], AnswerAsk] | None = None
+    ) -> EvaluationResult:
         """What the function says."""
         async with self._slots:
             await asyncio.sleep(0)

@@ -22,10 +22,15 @@ from typing import Any, NoReturn
 
 from metasearch.sandboxes import wire
 from metasearch.sandboxes.runner import files
+from metasearch.sandboxes.runner.channel import Channel
 
 CHANNEL = 3
 """File descriptor of the pipe on which calls come and values go."""
 
+_PUBLIC = os.path.join(os.path.dirname(__file__), "public")
+"""The folder of what candidates may import."""
+_FRAME_OVERHEAD = 4096
+"""wire's own part of a frame is allowed on top of what a value may take."""
 _MAX_TRACEBACK = 6000
 _MAX_FRAMES = 12
 
@@ -40,6 +45,8 @@ def prepare(folder: str) -> None:
     finder = importlib.machinery.FileFinder(folder, extension, loader)
     sys.path_importer_cache[folder] = finder
     sys.path.insert(0, folder)
+    sys.path.append(_PUBLIC)
+    importlib.import_module("metasearch_runner")
     sys.dont_write_bytecode = True
     sys.stdin = io.TextIOWrapper(io.FileIO(0, "r", closefd=False), encoding="utf-8")
     sys.stdout = _text(1)
@@ -60,10 +67,11 @@ def serve(folder: str, output: int) -> NoReturn:
     """
     random.seed(0)  # Here, because a fork seeds this one anew.
     gc.enable()
-    reader = wire.FrameReader(sys.maxsize)
-    while data := os.read(CHANNEL, 1 << 18):
-        for request in reader.feed(data):
-            _send(_answer(request, folder, output))
+    channel = Channel(CHANNEL, output + _FRAME_OVERHEAD)
+    public: Any = importlib.import_module("metasearch_runner")
+    public._send = channel.ask
+    while (call := channel.next_call()) is not None:
+        channel.answer(_answer(call, folder, output))
     os._exit(0)
 
 
@@ -82,8 +90,7 @@ def _answer(request: dict[str, Any], folder: str, output: int) -> bytes:
     try:
         function = _find(request["function"])
         value = function(*request["args"], **request["kwargs"])
-        # wire's own part of the frame is allowed on top of what the value may take.
-        return wire.encode({"call": number, "value": value}, output + 4096)
+        return wire.encode({"call": number, "value": value}, output + _FRAME_OVERHEAD)
     except wire.FrameTooLarge as error:
         return wire.encode({"call": number, "too_large": _clip(error)})
     except wire.WireError as error:
@@ -101,12 +108,6 @@ def _answer(request: dict[str, Any], folder: str, output: int) -> bytes:
 def _find(name: str) -> Any:
     module, _, path = name.partition(":")
     return functools.reduce(getattr, path.split("."), importlib.import_module(module))
-
-
-def _send(frame: bytes) -> None:
-    view = memoryview(frame)
-    while view:
-        view = view[os.write(CHANNEL, view) :]
 
 
 def _clip(error: BaseException) -> str:

@@ -284,7 +284,7 @@ def test_kinship(run: CampaignArchive, propose: Propose) -> None:
     propose("c", 1.0, 0)
     propose("d", 1.0, 2, 1)
     waiting = propose("e", None, 0)
-    assert [c.number for c in run.children(0)] == [1, 2]
+    assert [c.number for c in run.children(0)] == [2, 1]
     assert [c.number for c in run.parents(3)] == [2, 1]
     assert [c.number for c in run.lineage(3)] == [3, 2, 0]
     assert run.candidate(waiting.number).parents == (0,)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from metasearch.archive import CampaignArchive
-from metasearch.archive.export import export_csv, export_folder, export_jsonl
-from metasearch.candidate import Candidate, EvaluationResult, Split
+from metasearch.archive.export import export_calls, export_csv, export_folder, export_jsonl
+from metasearch.candidate import Candidate, EvaluationResult, Outcome, Score, Split, StageResult
 from metasearch.errors import UsageError
+from metasearch.exchange import Exchange, Message, Usage
 from metasearch.program import Program
 
 Result = Callable[..., EvaluationResult]
@@ -70,6 +71,18 @@ def test_the_table_has_a_column_for_every_metric_and_no_formulas(
     assert rows[2]["parents"] == "1 0"
     assert (rows[3]["outcome"], rows[3]["radii"]) == ("rejected", "")
     assert rows[3]["error"] == "no\ncode ?"
+
+
+def test_a_metric_cannot_take_the_place_of_another_column(run: CampaignArchive) -> None:
+    step = run.open_step()
+    run.queue_candidate(step.number, 0, Program(files={"pack.py": "x = 1\n"}), operator="seed")
+    scores = {name: Score(value=2, low=2, high=2) for name in ("radii", "time", "error")}
+    stage = StageResult(stage="evaluate", scores=scores, passed=True, seconds=0)
+    run.settle(0, EvaluationResult(outcome=Outcome.SCORED, stages=(stage,)))
+    stream = io.StringIO(newline="")
+    export_csv(run, stream)
+    [row] = csv.DictReader(io.StringIO(stream.getvalue(), newline=""))
+    assert (row["score.error"], row["error"]) == ("2.0", "")
 
 
 def test_the_folder_has_the_best_program_and_where_it_came_from(
@@ -131,3 +144,29 @@ def test_files_that_are_in_each_others_way_are_an_error(
     run.settle(0, result(1.0))
     with pytest.raises(UsageError, match="Cannot export"):
         export_folder(run, tmp_path / "x")
+
+
+def test_recorded_calls_hold_no_key(run: CampaignArchive) -> None:
+    step = run.open_step().number
+    key = "sk-abcdefghijklmnop"
+    for call in (0, 1):
+        run.begin_exchange(
+            step,
+            call,
+            role="propose",
+            model="m",
+            messages=[Message(role="user", content=f"Use {key}.")],
+            parameters={"seed": 1},
+            reserved_usd=0.0,
+            reserved_tokens=9,
+        )
+    run.answer_exchange(
+        step, 0, reply=f"Used {key}.", finish_reason="stop", usage=Usage(), attempts=1
+    )
+    stream = io.StringIO()
+    export_calls(run, stream, lambda text: text.replace(key, "[key]"))
+    [line] = stream.getvalue().splitlines()
+    recorded = Exchange.model_validate_json(line)
+    assert recorded.messages[0].content == "Use [key]."
+    assert recorded.reply == "Used [key]."
+    assert recorded.parameters == {"seed": 1}

@@ -407,13 +407,27 @@ def test_settings_may_change_but_not_what_best_means(
     archive: Archive, run: CampaignArchive, make_campaign: MakeCampaign
 ) -> None:
     larger = make_campaign(budget={"evaluations": 5000})
-    run.update_settings(larger)
-    run.update_settings(larger)
+    run.update(larger)
+    run.update(larger)
     assert run.resolved().settings == larger.settings
     assert archive.campaign(run.id).resolved().settings.budget.evaluations == 5000
     assert [e.kind for e in run.events()] == ["created", "changed"]
     with pytest.raises(UsageError, match=r"'radii'.*--fresh"):
-        run.update_settings(make_campaign(objectives={"time": "minimize", "radii": "maximize"}))
+        run.update(make_campaign(objectives={"time": "minimize", "radii": "maximize"}))
+
+
+def test_another_evaluator_takes_the_place_of_the_first_one(
+    archive: Archive, run: CampaignArchive, make_campaign: MakeCampaign
+) -> None:
+    first = run.resolved()
+    mended = first.model_copy(update={"evaluator_files": {"evaluator.py": "mended", "x.py": ""}})
+    run.update(mended)
+    for reading in (run, archive.campaign(run.id)):
+        assert reading.resolved() == mended
+        assert reading.evaluator_digest == mended.evaluator_digest != first.evaluator_digest
+    run.update(first)
+    assert archive.campaign(run.id).resolved() == first
+    assert [e.detail for e in run.events()][1:] == ["evaluator", "evaluator"]
 
 
 def test_a_summary_says_what_a_campaign_has_come_to(

@@ -173,8 +173,8 @@ def test_settings_of_a_running_campaign_stay(archive: Archive, run: CampaignArch
     larger = campaign.model_copy(update={"folder": Path("/elsewhere")})
     with run.hold():
         with pytest.raises(CampaignBusy):
-            other.update_settings(larger)
-        run.update_settings(larger)
+            other.update(larger)
+        run.update(larger)
     assert other.resolved() == campaign
     assert archive.campaign(run.id).resolved() == larger
 

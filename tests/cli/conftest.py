@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.campaign import load_campaign
+from metasearch.campaign_file import load_campaign
 from metasearch.candidate import Artifact, EvaluationResult, Outcome, Score, Split, StageResult
 from metasearch.cli import app
 from metasearch.program import Program

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from metasearch.campaign import Budget, Campaign, load_campaign
+from metasearch.campaign import Budget, Campaign
+from metasearch.campaign_file import load_campaign
 from metasearch.candidate import Candidate, Outcome
 from metasearch.cli import observers
 from metasearch.cli.dashboard import Dashboard, Picture

@@ -138,6 +138,31 @@ def test_a_broken_evaluator_shows_its_own_traceback(mine: Path, archive: Path) -
     assert not re.search(r'File ".*metasearch/(cli|engine)', run.stderr)
 
 
+def test_a_mended_evaluator_goes_on_with_the_same_campaign(mine: Path, archive: Path) -> None:
+    """A bug that only some candidates trip stops the run; mending it must not cost the run."""
+    evaluator = mine / "evaluator.py"
+    sound = evaluator.read_text()
+    trap = "    if candidate.source != SEED:\n        raise KeyError('trap')\n"
+    seed = f"SEED = {(mine / 'program.py').read_text()!r}\n"
+    head, _, rest = sound.partition("    worst = max(")
+    evaluator.write_text(f"{head}{trap}    worst = max({rest}\n{seed}")
+    words = ["run", mine, "--archive", archive, "--evaluations", "6", "--json"]
+    stopped = metasearch(*words)
+    assert stopped.returncode == 1
+    assert "KeyError: 'trap'" in last(stopped)["error"]
+    campaign = last(metasearch("list", "--archive", archive, "--json"))[0]["campaign"]
+
+    evaluator.write_text(sound)
+    refused = metasearch(*words)
+    assert refused.returncode == 2
+    assert "--accept-evaluator" in last(refused)["error"]
+    done = metasearch(*words, "--accept-evaluator")
+    assert done.returncode == 0, done.stderr
+    assert last(done)["campaign"] == campaign
+    assert last(done)["evaluations"] == 6
+    assert metasearch(*words).returncode == 0  # the mended one is now the campaign's own
+
+
 def test_a_reader_that_leaves_is_no_error(stored: Path) -> None:
     quoted = " ".join([*COMMAND, "show", "numbers", "--archive", str(stored)])
     script = f"{quoted} | true; echo ${{PIPESTATUS[0]}}"

@@ -26,14 +26,21 @@ class FakeEngine:
     def __init__(self) -> None:
         self.campaign: Campaign | None = None
         self.archive = Path()
-        self.fresh = False
+        self.fresh = self.accepts = False
         self.reason = "evaluations"
         self.failure: Exception | None = None
 
     async def run_campaign(
-        self, campaign: Campaign, archive_path: Path, *, fresh: bool, observer: Observer
+        self,
+        campaign: Campaign,
+        archive_path: Path,
+        *,
+        fresh: bool,
+        accept_evaluator: bool,
+        observer: Observer,
     ) -> Ending:
         self.campaign, self.archive, self.fresh = campaign, archive_path, fresh
+        self.accepts = accept_evaluator
         with Archive.open(archive_path, read_only=True) as archive:
             summary = archive.find("numbers")
         report = Report(
@@ -144,6 +151,7 @@ def test_options_take_the_place_of_the_files_settings(run: Invoke, engine: FakeE
     run(
         *("--model", "openai/x", "--strategy", "best_of_n", "--evaluations", "7", "--usd", "1.5"),
         *("--tokens", "9", "--minutes", "0.5", "--target", "-3", "--seed", "11", "--fresh"),
+        "--accept-evaluator",
         *("--sandbox", "bubblewrap", "--concurrency", "2"),
     )
     assert engine.campaign is not None
@@ -160,6 +168,7 @@ def test_options_take_the_place_of_the_files_settings(run: Invoke, engine: FakeE
     assert (settings.seed, settings.concurrency) == (11, 2)
     assert settings.sandbox.provider == "bubblewrap"
     assert engine.fresh
+    assert engine.accepts
 
 
 def test_another_strategy_does_not_inherit_the_files_options(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from metasearch.campaign import OFFLINE_MODEL, CampaignFile, load_campaign
+from metasearch.campaign import OFFLINE_MODEL, CampaignFile
+from metasearch.campaign_file import load_campaign
 from metasearch.cli.scaffold import TEMPLATES
 from metasearch.program import protected_text
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from metasearch.campaign import load_campaign
+from metasearch.campaign_file import load_campaign
 from metasearch.errors import CampaignError
 
 MINIMAL = 'task = "Do it."\n[objectives]\nscore = "maximize"\n'
@@ -43,6 +43,10 @@ def test_the_minimal_file_has_defaults_for_all_the_rest(folder: Path) -> None:
         (MINIMAL + "[sandbox]\ngpus = -1\n", "'sandbox.gpus' is -1"),
         (MINIMAL + "[sandbox]\nmemory = 'much'\n", "'sandbox.memory' is 'much'"),
         (MINIMAL + "[budget]\nevaluations = 'many'\n", "'budget.evaluations' is 'many'"),
+        (MINIMAL + "[budget]\nevaluations = true\n", "'budget.evaluations' is True"),
+        (MINIMAL + "[budget]\nusd = '5'\n", "'budget.usd' is '5'"),
+        (MINIMAL + "[evaluator]\ntest = 'yes'\n", "'evaluator.test' is 'yes'"),
+        (MINIMAL + "[budget]\nusd = 2026-01-01\n", "'budget.usd' is '2026-01-01'"),
         (MINIMAL + "[models]\ntemperature = 7\n", "'models.temperature' is 7"),
         ('task = "x"\n[objectives]\nscore = "bigger"\n', "'objectives.score' is 'bigger'"),
         ("[objectives]\nscore = 'maximize'\n", "'task' is missing"),

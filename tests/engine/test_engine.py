@@ -13,7 +13,8 @@ from typing import ClassVar
 import pytest
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.campaign import Campaign, Role, load_campaign
+from metasearch.campaign import Campaign, Role
+from metasearch.campaign_file import load_campaign
 from metasearch.candidate import Candidate, EvaluationResult, Outcome
 from metasearch.engine import Engine
 from metasearch.engine.observer import Silent

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from metasearch.campaign import Campaign, load_campaign
+from metasearch.campaign import Campaign
+from metasearch.campaign_file import load_campaign
 from metasearch.errors import CampaignError
 from metasearch.evaluation import EvaluationRequest, EvaluationSpec, Split
 from metasearch.sandboxes.base import LeasedDevice

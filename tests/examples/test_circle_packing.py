@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metasearch.campaign import load_campaign
+from metasearch.campaign_file import load_campaign
 from metasearch.evaluation import CandidateFailure, Outcome
 
 ROOT = Path(__file__).parents[2] / "examples"

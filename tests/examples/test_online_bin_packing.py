@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metasearch.campaign import load_campaign
+from metasearch.campaign_file import load_campaign
 from metasearch.evaluation import CandidateFailure, Outcome, Split
 
 ROOT = Path(__file__).parents[2] / "examples"

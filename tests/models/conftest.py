@@ -8,7 +8,7 @@ import pytest
 
 from metasearch.campaign import ModelSection, Price
 from metasearch.models import Backoff, Ledger, ModelClient
-from metasearch.testing.memory_journal import MemoryJournal
+from metasearch.models.memory_journal import MemoryJournal
 from metasearch.testing.model_server import ModelServer
 
 PRICE = Price(input=1.0, output=2.0)

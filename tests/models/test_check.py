@@ -12,8 +12,8 @@ from metasearch.campaign import ModelSection, Price
 from metasearch.errors import ModelSetupError
 from metasearch.exchange import Message
 from metasearch.models import Ledger, ModelClient
+from metasearch.models.memory_journal import MemoryJournal
 from metasearch.models.prices import FREE
-from metasearch.testing.memory_journal import MemoryJournal
 from metasearch.testing.model_server import ModelServer
 
 

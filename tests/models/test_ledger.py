@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from metasearch.errors import BudgetExhausted, ModelSetupError
 from metasearch.exchange import Message, Usage
 from metasearch.models import Ledger, ModelClient
-from metasearch.testing.memory_journal import MemoryJournal
+from metasearch.models.memory_journal import MemoryJournal
 from metasearch.testing.model_server import Break, Fault, ModelServer
 
 

@@ -11,7 +11,7 @@ import pytest
 from metasearch.errors import ModelError, ModelSetupError
 from metasearch.exchange import Message
 from metasearch.models import ModelClient, Redactor, redact
-from metasearch.testing.memory_journal import MemoryJournal
+from metasearch.models.memory_journal import MemoryJournal
 from metasearch.testing.model_server import Fault, ModelServer
 
 CANARY = "canary+4f9a/77c1==e2"

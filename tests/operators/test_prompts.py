@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metasearch.candidate import Candidate, Outcome
+from metasearch.formats import COMPLETE_FILES, SEARCH_REPLACE
 from metasearch.objectives import Objective
-from metasearch.operators.edits import COMPLETE_FILES, SEARCH_REPLACE, fences
+from metasearch.operators.edits import fences
 from metasearch.operators.prompts import (
     FEEDBACK_LIMIT,
     fence,

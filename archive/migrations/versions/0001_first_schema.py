@@ -28,7 +28,6 @@ def upgrade() -> None:
         sa.Column("created", sa.REAL(), nullable=False),
         sa.Column("objective", sa.Text(), nullable=False),
         sa.Column("direction", sa.Text(), nullable=False),
-        sa.Column("evaluator_digest", sa.Text(), nullable=False),
         sa.Column("seed_digest", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
         sa.UniqueConstraint("id"),
@@ -39,6 +38,7 @@ def upgrade() -> None:
         "campaign_file",
         sa.Column("campaign", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("blob", sa.LargeBinary(), nullable=False),
@@ -50,7 +50,7 @@ def upgrade() -> None:
             ["campaign"],
             ["campaign.key"],
         ),
-        sa.PrimaryKeyConstraint("campaign", "kind", "position"),
+        sa.PrimaryKeyConstraint("campaign", "kind", "seq", "position"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -128,6 +128,7 @@ def upgrade() -> None:
         sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("folder", sa.Text(), nullable=False),
         sa.Column("settings", sa.Text(), nullable=False),
+        sa.Column("evaluator_digest", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["campaign"],
             ["campaign.key"],

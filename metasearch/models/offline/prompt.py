@@ -11,13 +11,12 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
+from metasearch.formats import COMPLETE_FILES, JSON, SEARCH_REPLACE, file_named
 from metasearch.models.offline.opinions import Schema
 
 Files = dict[str, str]
 
 _MARKDOWN = MarkdownIt("zero").enable(["fence", "heading"])
-_FORMAT = re.compile(r"^Answer format: (complete files|search/replace blocks|JSON)", re.MULTILINE)
-_FILE = re.compile(r"^[#*\s]*File:\s*`?([^`\n*]+?)`?[\s*]*$", re.IGNORECASE | re.MULTILINE)
 _CURRENT = re.compile(r"\b(current|parent|original|seed)\b.*\b(program|code|solution)\b", re.I)
 _OTHER = re.compile(r"\b(inspiration|top|best|previous|other|elite)\b.*(program|code|#?\d)", re.I)
 _CODE = frozenset({"python", "py", "python3"})
@@ -28,10 +27,10 @@ _READ = 2_000_000
 class Format(Enum):
     """How the answer is to be given."""
 
-    FILES = "complete files"
-    BLOCKS = "search/replace blocks"
-    JSON = "JSON"
-    PROSE = "prose"
+    FILES = COMPLETE_FILES
+    BLOCKS = SEARCH_REPLACE
+    JSON = JSON
+    PROSE = ""
 
 
 @dataclass(frozen=True)
@@ -63,15 +62,15 @@ def read(messages: Sequence[Mapping[str, Any]], schema: Schema | None = None) ->
         schema: A JSON schema that came beside the messages.
     """
     texts = [_content(message) for message in messages if message.get("role") != "assistant"]
-    asked = _FORMAT.findall("\n".join(texts))
+    asked = _format_asked(texts)
     sections = [section for text in texts for section in _sections(text)]
     program, inspirations = _programs(sections)
-    if schema is None and asked and asked[-1] == "JSON":
+    if schema is None and asked is Format.JSON:
         schema = _schema(texts)
-    if schema is not None or (asked and asked[-1] == "JSON"):
+    if schema is not None:
         form = Format.JSON
-    elif asked:
-        form = Format(asked[-1])
+    elif asked is not None:
+        form = asked
     elif not program:
         form = Format.PROSE
     elif any("<<<<<<< SEARCH" in text for text in texts):
@@ -79,6 +78,15 @@ def read(messages: Sequence[Mapping[str, Any]], schema: Schema | None = None) ->
     else:
         form = Format.FILES
     return Request(form, program, tuple(inspirations), schema, texts[-1] if texts else "")
+
+
+def _format_asked(texts: Sequence[str]) -> Format | None:
+    """The form that the last line naming one asks for."""
+    for line in reversed("\n".join(texts).split("\n")):
+        for form in (Format.FILES, Format.BLOCKS, Format.JSON):
+            if line.startswith(form.value):
+                return form
+    return None
 
 
 def _content(message: Mapping[str, Any]) -> str:
@@ -98,9 +106,9 @@ def _sections(text: str) -> list[_Section]:
         if token.type == "heading_open":
             heading = True
         elif token.type == "inline":
-            named = _FILE.findall(token.content)
+            named = [path for line in token.content.split("\n") if (path := file_named(line))]
             if named:
-                path = named[-1].strip()
+                path = named[-1]
             elif heading:
                 sections.append(_Section(token.content, {}, []))
                 path = None
@@ -145,9 +153,9 @@ def _looks_like_code(text: str) -> bool:
 
 
 def _schema(texts: Sequence[str]) -> Schema | None:
-    """The schema in the fence after the last ``Answer format: JSON``."""
+    """The schema in the fence after the last line that asks for JSON."""
     for text in reversed(texts):
-        place = text.rfind("Answer format: JSON")
+        place = text.rfind(JSON)
         if place < 0:
             continue
         for token in _MARKDOWN.parse(text[place:]):

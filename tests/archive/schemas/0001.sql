@@ -47,27 +47,27 @@ CREATE TABLE campaign (
     created REAL NOT NULL,
     objective TEXT NOT NULL,
     direction TEXT NOT NULL,
-    evaluator_digest TEXT NOT NULL,
     seed_digest TEXT NOT NULL,
     PRIMARY KEY ("key"),
     UNIQUE (id)
 )
  STRICT;
-INSERT INTO "campaign" VALUES(1,'packing-zeaf6a','packing',1.79524595476272058481e+09,'radii','maximize','a08577e6b03dc7358ab05e3b50487a68b49115c1186581ffdc9d77d31c997656','4d2245e4bf18ab2e41b9d48a42ba11ecc8693de9598ffffdedf52541bd2f7e0a');
+INSERT INTO "campaign" VALUES(1,'packing-zeaf6a','packing',1.79524595476272058481e+09,'radii','maximize','4d2245e4bf18ab2e41b9d48a42ba11ecc8693de9598ffffdedf52541bd2f7e0a');
 CREATE TABLE campaign_file (
     campaign INTEGER NOT NULL,
     kind TEXT NOT NULL,
+    seq INTEGER NOT NULL,
     position INTEGER NOT NULL,
     path TEXT NOT NULL,
     blob BLOB NOT NULL,
-    PRIMARY KEY (campaign, kind, position),
+    PRIMARY KEY (campaign, kind, seq, position),
     FOREIGN KEY(campaign) REFERENCES campaign ("key"),
     FOREIGN KEY(blob) REFERENCES blob (digest)
 )
  WITHOUT ROWID,
  STRICT;
-INSERT INTO "campaign_file" VALUES(1,'evaluator',0,'evaluator.py',X'02DF4D3886527D0F2A077C9F5F4BCD01F836DD2217851D4F0A38B61CCA55EC1D');
-INSERT INTO "campaign_file" VALUES(1,'seed',0,'pack.py',X'DBE37AC31A72D7EA53B9EBEE11146250C80C9F28852885229DCF56019EA1F465');
+INSERT INTO "campaign_file" VALUES(1,'evaluator',1,0,'evaluator.py',X'02DF4D3886527D0F2A077C9F5F4BCD01F836DD2217851D4F0A38B61CCA55EC1D');
+INSERT INTO "campaign_file" VALUES(1,'seed',1,0,'pack.py',X'DBE37AC31A72D7EA53B9EBEE11146250C80C9F28852885229DCF56019EA1F465');
 CREATE TABLE candidate (
     "key" INTEGER NOT NULL,
     campaign INTEGER NOT NULL,
@@ -324,12 +324,13 @@ CREATE TABLE settings (
     seq INTEGER NOT NULL,
     folder TEXT NOT NULL,
     settings TEXT NOT NULL,
+    evaluator_digest TEXT NOT NULL,
     PRIMARY KEY (campaign, seq),
     FOREIGN KEY(campaign) REFERENCES campaign ("key")
 )
  WITHOUT ROWID,
  STRICT;
-INSERT INTO "settings" VALUES(1,1,'/campaigns/packing','{"name":null,"task":"Pack circles.","objectives":{"radii":"maximize"},"seed":0,"concurrency":8,"lanes":null,"program":{"files":["program.py"]},"evaluator":{"file":null,"module":null,"plugin":null,"function":"evaluate","stages":[],"harness":[],"metrics":[],"private":["secret"],"repeats":1,"test":false,"timeout":3600.0},"strategy":{"name":"map_elites","options":{}},"models":{"default":null,"propose":null,"reflect":null,"review":null,"judge":null,"value":null,"summarise":null,"agent":null,"api_base":null,"temperature":0.8,"max_tokens":8192,"timeout":300.0,"retries":6,"prices":{}},"budget":{"evaluations":100,"usd":null,"tokens":null,"minutes":null,"target":null},"sandbox":{"provider":"auto","timeout":30.0,"memory":1073741824,"cpus":1.0,"pids":64,"disk":268435456,"output":16777216,"preload":[],"paths":[]}}');
+INSERT INTO "settings" VALUES(1,1,'/campaigns/packing','{"name":null,"task":"Pack circles.","objectives":{"radii":"maximize"},"seed":0,"concurrency":8,"lanes":null,"program":{"files":["program.py"]},"evaluator":{"file":null,"module":null,"plugin":null,"function":"evaluate","stages":[],"harness":[],"metrics":[],"private":["secret"],"repeats":1,"test":false,"timeout":3600.0},"strategy":{"name":"map_elites","options":{}},"models":{"default":null,"propose":null,"reflect":null,"review":null,"judge":null,"value":null,"summarise":null,"agent":null,"api_base":null,"temperature":0.8,"max_tokens":8192,"timeout":300.0,"retries":6,"prices":{}},"budget":{"evaluations":100,"usd":null,"tokens":null,"minutes":null,"target":null},"sandbox":{"provider":"auto","timeout":30.0,"memory":1073741824,"cpus":1.0,"pids":64,"disk":268435456,"output":16777216,"preload":[],"paths":[]}}','a08577e6b03dc7358ab05e3b50487a68b49115c1186581ffdc9d77d31c997656');
 CREATE TABLE stage (
     campaign INTEGER NOT NULL,
     seq INTEGER NOT NULL,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from metasearch.operators.edits import COMPLETE_FILES
+from metasearch.formats import COMPLETE_FILES
 from metasearch.operators.prompts import answer_rules, render_program
 from metasearch.program import Program
 

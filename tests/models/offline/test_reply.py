@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
+from metasearch.formats import COMPLETE_FILES, SEARCH_REPLACE
 from metasearch.models.offline.reply import reply
-from metasearch.operators.edits import COMPLETE_FILES, SEARCH_REPLACE, read_edit
+from metasearch.operators.edits import read_edit
 from metasearch.program import Program, protection_breach
 
 PLAIN = """\

@@ -1,4 +1,4 @@
-"""A journal of model calls in memory, as strict as the archive's: for tests of the models."""
+"""A journal of model calls in memory, as strict as the archive's: for calls nobody keeps."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ class MemoryJournal:
     records: list[Exchange] = field(default_factory=list)
     """Every one ever begun, in order."""
 
-    def exchange(self, step: int, call: int) -> Exchange | None:
+    def exchange(self, step: int, call: int, asker: int | None = None) -> Exchange | None:
         """The latest record of a call."""
-        place = self._place(step, call)
+        place = self._place((step, call, asker))
         return None if place is None else self.records[place]
 
     def begin_exchange(
         self,
         step: int,
         call: int,
+        asker: int | None = None,
         *,
         role: str,
         model: str,
@@ -41,7 +42,7 @@ class MemoryJournal:
         reserved_tokens: int,
     ) -> None:
         """Add a pending record; refuses to pay twice for the same question."""
-        last = self.exchange(step, call)
+        last = self.exchange(step, call, asker)
         if last is not None and (
             last.state is ExchangeState.PENDING
             or (last.state is ExchangeState.ANSWERED and last.messages == tuple(messages))
@@ -51,6 +52,7 @@ class MemoryJournal:
             Exchange(
                 step=step,
                 call=call,
+                asker=asker,
                 role=role,
                 model=model,
                 state=ExchangeState.PENDING,
@@ -62,12 +64,19 @@ class MemoryJournal:
         )
 
     def answer_exchange(
-        self, step: int, call: int, *, reply: str, finish_reason: str, usage: Usage, attempts: int
+        self,
+        step: int,
+        call: int,
+        asker: int | None = None,
+        *,
+        reply: str,
+        finish_reason: str,
+        usage: Usage,
+        attempts: int,
     ) -> None:
         """Store the reply of the pending record."""
         self._end(
-            step,
-            call,
+            (step, call, asker),
             state=ExchangeState.ANSWERED,
             reply=reply,
             finish_reason=finish_reason,
@@ -76,11 +85,22 @@ class MemoryJournal:
         )
 
     def fail_exchange(
-        self, step: int, call: int, *, error: str, usage: Usage, attempts: int
+        self,
+        step: int,
+        call: int,
+        asker: int | None = None,
+        *,
+        error: str,
+        usage: Usage,
+        attempts: int,
     ) -> None:
         """Store the failure of the pending record."""
         self._end(
-            step, call, state=ExchangeState.FAILED, error=error, usage=usage, attempts=attempts
+            (step, call, asker),
+            state=ExchangeState.FAILED,
+            error=error,
+            usage=usage,
+            attempts=attempts,
         )
 
     def mark_lost(self) -> None:
@@ -104,12 +124,12 @@ class MemoryJournal:
             sum(record.reserved_tokens for record in lost),
         )
 
-    def _place(self, step: int, call: int) -> int | None:
-        places = [i for i, r in enumerate(self.records) if (r.step, r.call) == (step, call)]
+    def _place(self, name: tuple[int, int, int | None]) -> int | None:
+        places = [i for i, r in enumerate(self.records) if (r.step, r.call, r.asker) == name]
         return places[-1] if places else None
 
-    def _end(self, step: int, call: int, **changes: object) -> None:
-        place = self._place(step, call)
+    def _end(self, name: tuple[int, int, int | None], **changes: object) -> None:
+        place = self._place(name)
         if place is None or self.records[place].state is not ExchangeState.PENDING:
             raise ValueError("no pending record")
         self.records[place] = self.records[place].model_copy(update=changes)

@@ -1,0 +1,82 @@
+"""Measuring queued candidates, with what they need around them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from metasearch.archive import CampaignArchive
+from metasearch.candidate import Candidate, EvaluationResult
+from metasearch.engine.broker import Broker
+from metasearch.engine.gate import Gate
+from metasearch.engine.observer import Observer
+from metasearch.engine.outage import Outage
+from metasearch.engine.ports import Pool
+from metasearch.errors import SandboxUnavailable
+from metasearch.evaluation import EvaluationRequest
+
+_SMOOTHING = 0.1
+"""Weight of the latest evaluation in the running mean of their seconds."""
+
+
+class Measuring:
+    """Has candidates evaluated and their results stored.
+
+    Attributes:
+        seconds: Running mean of what one evaluation takes.
+        outage: Whether what makes sandboxes is away.
+    """
+
+    def __init__(
+        self,
+        archive: CampaignArchive,
+        pool: Pool,
+        broker: Broker | None,
+        gate: Gate,
+        observer: Observer,
+        seed: int,
+    ) -> None:
+        self.seconds = 0.0
+        self.outage = Outage(archive, observer)
+        self._archive = archive
+        self._pool = pool
+        self._broker = broker
+        self._gate = gate
+        self._seed = seed
+
+    @property
+    def lanes(self) -> int:
+        """Evaluations that run at once."""
+        return self._pool.lanes
+
+    async def settle(self, candidate: Candidate) -> Candidate:
+        """Evaluate a queued candidate and store what came out.
+
+        Raises:
+            Parked: The engine stops while what makes sandboxes is away.
+        """
+        program = self._archive.program(candidate)
+        request = EvaluationRequest(number=candidate.number, files=program.files, seed=self._seed)
+        result = await self._once_there(candidate, request)
+        self.seconds += _SMOOTHING * (result.seconds - self.seconds)
+        return self._archive.settle(candidate.number, result)
+
+    def abandon(self) -> None:
+        """Wait for no reply that a candidate has asked for."""
+        if self._broker is not None:
+            self._broker.abandon()
+
+    async def _once_there(
+        self, candidate: Candidate, request: EvaluationRequest
+    ) -> EvaluationResult:
+        """Evaluate; wait, and try again, while what makes sandboxes is away."""
+        attend = None
+        if self._broker is not None:
+            attend = partial(self._broker.attend, candidate.step, candidate.number)
+        while True:
+            try:
+                result = await self._pool.evaluate(request, attend)
+            except SandboxUnavailable as error:
+                await self._gate.pause(self.outage.seconds_to_next_try(error))
+            else:
+                self.outage.over()
+                return result
