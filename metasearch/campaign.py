@@ -178,6 +178,18 @@ class SandboxSection(Frozen):
     """Packages imported once in a warm parent, so that candidates need not."""
     paths: tuple[str, ...] = ()
     """Files or folders of the host to show inside, read-only."""
+    gpus: float = Field(default=0, ge=0, le=64)
+    """GPUs that each candidate has to itself, or a fraction below 1 of one that it shares."""
+
+    @field_validator("gpus")
+    @classmethod
+    def _whole_or_part(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError(
+                "GPUs are leased whole (1, 2, ...), or one is shared by a fraction below 1 "
+                "(0.25); a whole one and a part of another cannot be had together"
+            )
+        return gpus
 
 
 class AgentSection(Frozen):
@@ -214,7 +226,7 @@ class CampaignFile(Frozen):
     concurrency: int = Field(default=8, ge=1, le=1024)
     """Model calls in flight; 1 makes a run strictly sequential and so reproducible."""
     lanes: int | None = Field(default=None, ge=1, le=1024)
-    """Evaluations at once; by default as many as this machine has cores and memory for."""
+    """Evaluations at once; by default as many as this machine has cores, memory and GPUs for."""
     program: ProgramSection = ProgramSection()
     evaluator: EvaluatorSection = EvaluatorSection()
     strategy: StrategySection = StrategySection()

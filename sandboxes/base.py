@@ -38,6 +38,19 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class LeasedDevice:
+    """A GPU, or a share of one, that one candidate may use."""
+
+    uuid: str
+    node: str
+    """Its device file, such as ``/dev/nvidia0``."""
+    share: float
+    """Above 0; 1 if nobody else has a part of it."""
+    memory: int
+    """Bytes of its memory that the candidate may use."""
+
+
+@dataclass(frozen=True)
 class SandboxSpec:
     """What a campaign asks of its sandboxes; equal specs share warm parents."""
 
@@ -46,6 +59,10 @@ class SandboxSpec:
     """Modules imported once, before any candidate's code."""
     paths: tuple[str, ...] = ()
     """Absolute host paths shown inside at the same place, read-only."""
+    gpus: float = 0
+    """How many each candidate needs: whole ones, or a fraction of one."""
+    devices: tuple[LeasedDevice, ...] = ()
+    """Those that were leased for this candidate: it sees no other."""
 
 
 @dataclass(frozen=True)

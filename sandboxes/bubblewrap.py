@@ -12,6 +12,9 @@ from metasearch.errors import CandidateFailure, PrerequisiteError, SandboxError
 from metasearch.sandboxes import cgroups, inside
 from metasearch.sandboxes.asks import Answers
 from metasearch.sandboxes.base import Limits, Sandbox, SandboxSpec
+from metasearch.sandboxes.gpus.devices import Devices
+from metasearch.sandboxes.gpus.nvml import NvmlDevices
+from metasearch.sandboxes.gpus.watch import watching
 from metasearch.sandboxes.launch import ColdStart, Launcher, WarmParent
 from metasearch.sandboxes.room import Room
 
@@ -28,12 +31,16 @@ class BubblewrapProvider:
             Taken by itself where the kernel refuses nested namespaces.
         groups: Whether control groups may be used where they can be made. Without them
             memory and processes are watched from the keeper.
+        devices: Where shares of a GPU's memory are read; the driver's if not given.
     """
 
     name = "bubblewrap"
 
-    def __init__(self, *, cold: bool = False, groups: bool = True) -> None:
+    def __init__(
+        self, *, cold: bool = False, groups: bool = True, devices: Devices | None = None
+    ) -> None:
         self._cold = cold
+        self._devices = devices or NvmlDevices()
         self._parents: dict[SandboxSpec, asyncio.Task[WarmParent | None]] = {}
         self._slots = cgroups.Slots(cgroups.trees() if groups else ())
         self._idle_slots: list[cgroups.Slot] = []
@@ -58,7 +65,8 @@ class BubblewrapProvider:
         """A fresh sandbox, destroyed with everything in it when the block ends."""
         room = Room(spec, lambda: self._lease(spec), answers)
         try:
-            yield room
+            async with watching(room, spec.devices, self._devices):
+                yield room
         finally:
             await asyncio.shield(room.close())
 
@@ -83,6 +91,7 @@ class BubblewrapProvider:
                 if parent is not None:
                     await parent.end()
         self._slots.close()
+        self._devices.close()
 
     async def _lease(self, spec: SandboxSpec) -> Launcher:
         """What starts the next candidate of this spec."""
@@ -93,8 +102,12 @@ class BubblewrapProvider:
         return ColdStart(spec, slot, self._idle_slots)
 
     async def _parent(self, spec: SandboxSpec) -> WarmParent | None:
-        """The warm parent for what a spec imports and shows; a new one if it has died."""
-        key = SandboxSpec(preload=spec.preload, paths=spec.paths)
+        """The warm parent for what a spec imports and shows; a new one if it has died.
+
+        One for each set of leased devices: there are no others in its root, and so none in
+        those of the candidates that it forks.
+        """
+        key = SandboxSpec(preload=spec.preload, paths=spec.paths, devices=spec.devices)
         task = self._parents.get(key)
         if task is None or (task.done() and not _usable(task)):
             self._parents[key] = asyncio.create_task(self._warm_up(key, instead_of=task))
@@ -110,7 +123,7 @@ class BubblewrapProvider:
         parent = WarmParent(spec)
         try:
             if not await parent.start():
-                problem = f"importing {', '.join(spec.preload)} starts threads"
+                problem = f"importing {', '.join(spec.preload)} starts threads or opens a GPU"
             elif not (problem := await parent.trial()):
                 return parent
         except BaseException:

@@ -15,6 +15,7 @@ from typing import Any
 from metasearch.errors import PrerequisiteError
 from metasearch.sandboxes import rootfs, wire
 from metasearch.sandboxes.base import SandboxSpec
+from metasearch.sandboxes.gpus import shown
 
 START_SECONDS = 120.0
 """How long a warm parent, imports included, may take to come up."""
@@ -52,6 +53,7 @@ class Inside:
                 executable,
                 as_root=as_root,
                 paths=spec.paths,
+                devices=spec.devices,
                 threads=1,
                 passwd=passwd,
                 group=group,
@@ -83,6 +85,7 @@ class Inside:
                     "packages": rootfs.packages(),
                     "below_tmp": rootfs.below_tmp(spec.paths),
                     "preload": list(spec.preload),
+                    "nodes": [inside for _, inside in shown.nodes(spec.devices)],
                     "cold": cold is not None,
                     "order": cold or {},
                 }

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from metasearch.errors import PrerequisiteError
+from metasearch.sandboxes.base import LeasedDevice
+from metasearch.sandboxes.gpus import shown
 from metasearch.sandboxes.runner.keeper import ROOM, USER
 
 CODE = "/.metasearch"
@@ -49,6 +51,7 @@ def command(
     *,
     as_root: bool,
     paths: Sequence[str],
+    devices: Sequence[LeasedDevice],
     threads: int,
     passwd: int,
     group: int,
@@ -60,6 +63,7 @@ def command(
         bubblewrap: Path of its executable.
         as_root: Whether this process is the host's root, and so needs no user namespace.
         paths: Host paths to show inside.
+        devices: GPUs to show inside.
         threads: How many threads numeric libraries may start.
         passwd: File descriptor that /etc/passwd is read from.
         group: File descriptor that /etc/group is read from.
@@ -75,24 +79,24 @@ def command(
             line += ["--cap-add", f"CAP_{capability}"]
     else:
         line += ["--unshare-user", "--uid", str(USER), "--gid", str(USER)]
-    for name, value in _environment(threads):
+    for name, value in (*_environment(threads), *shown.environment(devices)):
         line += ["--setenv", name, value]
-    shown = _shown(paths)
+    visible = _shown(paths)
     runner = f"{CODE}/metasearch/sandboxes"
     # Folders on the way would get their host's rights, which may keep others out.
     parents = {
         str(parent)
-        for path in (*shown, runner, "/etc/x", _VAR_TMP)
+        for path in (*visible, runner, "/etc/x", _VAR_TMP)
         for parent in Path(path).parents
     }
     if room is not None and below_tmp(paths):
         line += ["--size", str(room), "--perms", "1777", "--tmpfs", _TMP]
         parents.discard(_TMP)
     for folder in sorted(parents - {"/"}):
-        if not any(Path(folder).is_relative_to(path) for path in ("/usr", *shown)):
+        if not any(Path(folder).is_relative_to(path) for path in ("/usr", *visible)):
             line += ["--perms", "0755", "--dir", folder]
     line += _system()
-    for path in shown:
+    for path in visible:
         line += ["--ro-bind", path, path]
     line += ["--ro-bind", str(Path(__file__).parent), runner]
     line += ["--ro-bind-data", str(passwd), "/etc/passwd"]
@@ -100,12 +104,14 @@ def command(
     line += ["--tmpfs", "/dev"]
     for name in _DEVICES:
         line += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    for outside, inside in shown.nodes(devices):
+        line += ["--dev-bind", outside, inside]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         line += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]
     line += ["--symlink", "/proc/self/fd", "/dev/fd", "--symlink", f"{ROOM}/shm", "/dev/shm"]  # noqa: S108
     line += ["--remount-ro", "/dev", "--proc", "/proc"]
     for name in (_TMP, _VAR_TMP):
-        if not any(Path(path).is_relative_to(name) for path in shown):
+        if not any(Path(path).is_relative_to(name) for path in visible):
             line += ["--symlink", ROOM + _TMP, name]
     if room is None:
         line += ["--dir", ROOM]

@@ -123,6 +123,17 @@ class Session:
             except OSError as error:
                 raise self._break(SandboxError(f"it cannot be limited: {error}")) from None
 
+    @property
+    def process(self) -> int:
+        """The first process inside, as we number it; 0 while there is none."""
+        with contextlib.suppress(OSError):
+            return pid_of(self._pidfd) if self._pidfd >= 0 else 0
+        return 0
+
+    def exceed(self, outcome: Outcome, message: str) -> None:
+        """End the sandbox because of what was seen of the candidate from outside."""
+        self._end_by(outcome, message)
+
     async def close(self) -> None:
         """Kill whatever is left and give everything back."""
         if self._verdict is None:

@@ -19,6 +19,7 @@ from metasearch.cli import failures, quantities
 from metasearch.cli.console import console, print_json
 from metasearch.cli.terminal_text import one_line
 from metasearch.errors import MetasearchError
+from metasearch.sandboxes.gpus.survey import DeviceState
 
 Verdict = Literal["ok", "missing", "failed", "info"]
 
@@ -42,7 +43,8 @@ class Finding:
     """One thing that was looked at."""
 
     subject: str
-    """``python``, ``sandbox NAME``, ``lanes``, ``archive``, ``litellm``, ``keys`` or ``model``."""
+    """``python``, ``sandbox NAME``, ``gpu NUMBER`` or ``gpus``, ``lanes``, ``archive``,
+    ``litellm``, ``keys`` or ``model``."""
     verdict: Verdict
     detail: str
     """What there is, or why it does not work and what to do."""
@@ -50,26 +52,34 @@ class Finding:
 
 def doctor(file: Path | None, model: str | None, *, as_json: bool) -> int:
     """Look at everything that a run needs; the exit code says whether one is possible."""
-    findings = asyncio.run(_findings(file or default_path(), model))
+    gpus = _look_for_gpus()
+    findings = asyncio.run(_findings(file or default_path(), model, gpus))
     able = _can_run(findings)
     if as_json:
-        print_json({"ok": able, "findings": [asdict(finding) for finding in findings]})
+        print_json(
+            {
+                "ok": able,
+                "findings": [asdict(finding) for finding in findings],
+                "gpus": [asdict(state) for state in gpus.states],
+            }
+        )
     else:
         _print(findings, able=able)
     return failures.OK if able else failures.PREREQUISITE
 
 
-async def _findings(file: Path, model: str | None) -> list[Finding]:
-    findings = [_python(), *await _sandboxes(), _lanes(), _archive(file), _litellm(), _keys()]
+async def _findings(file: Path, model: str | None, gpus: _Gpus) -> list[Finding]:
+    findings = [_python(), *await _sandboxes(), *_gpu_findings(gpus), _lanes()]
+    findings += [_archive(file), _litellm(), _keys()]
     if model is not None:
         findings.append(await _model(model))
     return findings
 
 
 def _can_run(findings: list[Finding]) -> bool:
-    """Everything is in order, and one sandbox is enough."""
+    """Everything is in order; one sandbox is enough, and no campaign needs a GPU by itself."""
     sandboxes = [f for f in findings if f.subject.startswith("sandbox")]
-    others = [f for f in findings if f not in sandboxes]
+    others = [f for f in findings if not f.subject.startswith(("sandbox", "gpu"))]
     return any(f.verdict == "ok" for f in sandboxes) and all(
         f.verdict in ("ok", "info") for f in others
     )
@@ -102,17 +112,51 @@ async def _sandboxes() -> list[Finding]:
     return findings or [Finding("sandbox", "missing", "no provider is installed")]
 
 
-def _lanes() -> Finding:
-    from metasearch.evaluation import Machine, default_lanes
-    from metasearch.sandboxes.base import Limits
+@dataclass(frozen=True)
+class _Gpus:
+    """Those that were found, or why none could be looked for."""
 
-    machine, section = Machine.here(), SandboxSection()
-    lanes = default_lanes(Limits(memory=section.memory, cpus=section.cpus), machine)
+    states: tuple[DeviceState, ...]
+    reason: str = ""
+
+
+def _look_for_gpus() -> _Gpus:
+    from metasearch.sandboxes.gpus import nvml
+    from metasearch.sandboxes.gpus.survey import survey
+
+    devices = nvml.NvmlDevices()
+    try:
+        return _Gpus(tuple(survey(devices)))
+    except MetasearchError as error:
+        return _Gpus((), str(error))
+    finally:
+        devices.close()
+
+
+def _gpu_findings(gpus: _Gpus) -> list[Finding]:
+    if not gpus.states:
+        return [Finding("gpus", "info", f"none. {gpus.reason}".strip())]
+    verdicts: dict[str, Verdict] = {"quarantined": "failed", "unusable": "failed"}
+    findings = []
+    for number, gpu in enumerate(gpus.states):
+        memory = f"{quantities.size(gpu.used)} of {quantities.size(gpu.memory)} memory in use"
+        detail = f"{gpu.name}, {memory}, {gpu.uuid}: {gpu.state}"
+        if gpu.reason:
+            detail += f" ({gpu.reason})"
+        findings.append(Finding(f"gpu {number}", verdicts.get(gpu.state, "ok"), detail))
+    return findings
+
+
+def _lanes() -> Finding:
+    from metasearch.evaluation import plan_lanes
+    from metasearch.sandboxes.base import Limits, SandboxSpec
+
+    section = SandboxSection()
+    lanes = plan_lanes(SandboxSpec(Limits(memory=section.memory, cpus=section.cpus)))
     return Finding(
         "lanes",
         "info",
-        f"{lanes} evaluations at once by default: {machine.cores} cores, "
-        f"{quantities.size(machine.memory)} memory free, {quantities.size(section.memory)} each",
+        f"{lanes.count} evaluations at once by default ({lanes.reasons}); 'lanes' sets it",
     )
 
 

@@ -124,7 +124,7 @@ async def _search(
         prices=stored.models.prices,
         recordings=_recordings(campaign, archive, run),
     )
-    pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes)
+    pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes, notice=observer.notice)
     broker = Broker(models, settings.agent) if settings.agent.calls else None
     async with contextlib.AsyncExitStack() as rooms:
         await rooms.enter_async_context(models)

@@ -22,7 +22,7 @@ from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
 from metasearch.outcome import Outcome, Split
 
 if TYPE_CHECKING:
-    from metasearch.evaluation.lanes import Machine, default_lanes
+    from metasearch.evaluation.lanes import Lanes, Machine, plan_lanes
     from metasearch.evaluation.pool import EvaluationPool
 
 __all__ = [
@@ -34,11 +34,12 @@ __all__ = [
     "EvaluationRequest",
     "EvaluationSpec",
     "EvaluatorError",
+    "Lanes",
     "Machine",
     "Outcome",
     "SandboxError",
     "Split",
-    "default_lanes",
+    "plan_lanes",
 ]
 
 
@@ -48,7 +49,7 @@ def __getattr__(name: str) -> object:
         from metasearch.evaluation.pool import EvaluationPool
 
         return EvaluationPool
-    if name in ("Machine", "default_lanes"):
+    if name in ("Lanes", "Machine", "plan_lanes"):
         from metasearch.evaluation import lanes
 
         return getattr(lanes, name)

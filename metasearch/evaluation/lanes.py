@@ -1,4 +1,4 @@
-"""How many evaluations this machine can run at once."""
+"""How many evaluations this machine can run at once, and what it is that bounds them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import psutil
 
-from metasearch.sandboxes.base import Limits
+from metasearch.sandboxes.base import SandboxSpec
 
 RESERVE = 512 * 1024**2
 """Memory kept free for the engine and the workers."""
 
+_MOST = 1024
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -39,12 +40,60 @@ class Machine:
         return cls(cores=max(1, math.floor(cores)), memory=max(0, memory))
 
 
-def default_lanes(limits: Limits, machine: Machine | None = None) -> int:
-    """As many candidates as have their cores and their full memory; at least one."""
+@dataclass(frozen=True)
+class Lanes:
+    """How many evaluations run at once, and why not more."""
+
+    count: int
+    reasons: str
+    """Such as ``cores: 2 / 1 each; memory: 23.1 GB / 1.1 GB each; devices: none asked``."""
+
+    def __str__(self) -> str:
+        return f"{self.count} ({self.reasons})"
+
+
+def plan_lanes(
+    spec: SandboxSpec,
+    machine: Machine | None = None,
+    *,
+    devices: int = 0,
+    asked: int | None = None,
+) -> Lanes:
+    """As many candidates as have their cores, their full memory and their devices.
+
+    Args:
+        spec: What each candidate may use.
+        machine: What there is; this machine if not given.
+        devices: How many candidates have their GPUs at once; counts only if ``spec`` asks
+            for any.
+        asked: A person's own number takes the place of cores and memory, which can be shared
+            out more thinly. Devices cannot: beyond them candidates would only wait.
+
+    Returns:
+        At least one lane.
+    """
     machine = machine or Machine.here()
+    limits = spec.limits
     by_cores = math.floor(machine.cores / limits.cpus)
     by_memory = (machine.memory - RESERVE) // limits.memory
-    return max(1, min(by_cores, by_memory, 1024))
+    reasons = [
+        f"cores: {machine.cores} / {limits.cpus:g} each",
+        f"memory: {_size(machine.memory)} / {_size(limits.memory)} each",
+    ]
+    if asked is not None:
+        count, reasons = asked, [f"{asked} asked for"]
+    else:
+        count = max(1, min(by_cores, by_memory, _MOST))
+    if spec.gpus:
+        count = min(count, devices)
+        reasons.append(f"devices: {spec.gpus:g} each, enough for {devices}")
+    else:
+        reasons.append("devices: none asked")
+    return Lanes(max(1, count), "; ".join(reasons))
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e9:.1f} GB"
 
 
 def _words(path: Path) -> list[str]:

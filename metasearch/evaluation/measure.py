@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -63,6 +64,7 @@ class Measurement:
         Raises:
             EvaluatorError: With the user's traceback.
             SandboxError: The sandbox failed, whatever the evaluator made of it.
+            PrerequisiteError: The machine lacks what the sandbox needs.
         """
         try:
             self._check_paths()
@@ -118,7 +120,7 @@ class Measurement:
         files = {**self._request.files, **{p: self._spec.sources[p] for p in self._spec.harness}}
         session = Session(
             self._provider,
-            self._spec.sandbox,
+            replace(self._spec.sandbox, devices=self._request.devices),
             {path: text.encode("utf-8", "surrogatepass") for path, text in files.items()},
             self._notes,
             self._answers,

@@ -3,27 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from types import TracebackType
 
 from metasearch.candidate import EvaluationResult
 from metasearch.errors import EvaluatorError, MetasearchError
 from metasearch.evaluation.asks import AnswerAsk
-from metasearch.evaluation.lanes import Machine, default_lanes
+from metasearch.evaluation.lanes import Machine, plan_lanes
 from metasearch.evaluation.process import WorkerDied, WorkerProcess
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
+from metasearch.sandboxes.base import LeasedDevice
+from metasearch.sandboxes.gpus.leases import Lease, Leases
+from metasearch.sandboxes.gpus.nvml import NvmlDevices
+
+_log = logging.getLogger(__name__)
 
 
 class EvaluationPool:
     """Evaluates candidates, ``lanes`` at once, in at most one worker process per core.
 
     Workers start when they are needed and are replaced when they die. Use it as an async
-    context manager; leaving it ends all of them.
+    context manager; leaving it ends all of them. Where the campaign asks for GPUs, each
+    evaluation has a lease on its own from before it goes to a worker until nothing of its
+    candidate is left on them.
+
+    Args:
+        spec: What is evaluated, and how.
+        lanes: How many evaluations run at once; by default as many as the machine has room for.
+        leases: Of GPUs; those of this machine if not given and the campaign asks for any.
+        notice: Told what a person should know about GPUs, in one line.
+
+    Raises:
+        PrerequisiteError: The campaign asks for more GPUs than there are.
     """
 
-    def __init__(self, spec: EvaluationSpec, lanes: int | None = None) -> None:
-        machine = Machine.here()
-        self.lanes = lanes or default_lanes(spec.sandbox.limits, machine)
+    def __init__(
+        self,
+        spec: EvaluationSpec,
+        lanes: int | None = None,
+        *,
+        leases: Leases | None = None,
+        notice: Callable[[str], None] = _log.warning,
+    ) -> None:
+        machine, gpus = Machine.here(), spec.sandbox.gpus
+        if leases is None and gpus:
+            leases = Leases(NvmlDevices(), gpus, notice=notice)
+        self._leases = leases
+        room = leases.capacity if leases else 0
+        self.lanes = plan_lanes(spec.sandbox, machine, devices=room, asked=lanes).count
         """How many evaluations run at once."""
         self._spec = spec
         self._most = min(self.lanes, machine.cores)
@@ -74,7 +104,8 @@ class EvaluationPool:
 
         Raises:
             EvaluatorError: The user's code failed, took too long, or ended its process twice.
-            SandboxError: The sandbox failed; the candidate is not to blame.
+            SandboxError: The sandbox failed, or no GPU is left that could be leased; the
+                candidate is not to blame.
         """
         async with self._slots:
             self._busy += 1
@@ -88,33 +119,63 @@ class EvaluationPool:
         self._closed = True
         workers, self._workers = self._workers, []
         await asyncio.gather(*(worker.close() for worker in workers))
+        if self._leases is not None:
+            await self._leases.close()
 
     async def _evaluate(
         self, request: EvaluationRequest, attend: Callable[[], AnswerAsk] | None
     ) -> EvaluationResult:
         for last in (False, True):
-            worker = self._choose()
-            worker.running += 1
-            try:
-                return await worker.evaluate(request, None if attend is None else attend())
-            except WorkerDied as death:
-                # Once may be a neighbour's or the machine's doing.
-                if last:
-                    raise EvaluatorError(
-                        f"On candidate #{request.number} the evaluator's process {death}"
-                    ) from None
-            finally:
-                worker.running -= 1
+            async with self._lease() as lease:
+                leased = replace(request, devices=lease.devices)
+                result = await self._attempt(leased, attend, last=last)
+            # A device that fails is no fault of the candidate that was on it; but one on
+            # which a second device fails is not given a third.
+            if result is not None and (last or not lease.fault):
+                return result
         raise AssertionError("unreachable")
 
-    def _choose(self) -> WorkerProcess:
-        """The least busy worker; a new one if all are busy and there may be more."""
+    def _lease(self) -> AbstractAsyncContextManager[Lease]:
+        return nullcontext(Lease()) if self._leases is None else self._leases.take()
+
+    async def _attempt(
+        self,
+        request: EvaluationRequest,
+        attend: Callable[[], AnswerAsk] | None,
+        *,
+        last: bool,
+    ) -> EvaluationResult | None:
+        """What a worker says; nothing if it has died, and may once more."""
+        worker = self._choose(request.devices)
+        worker.running += 1
+        try:
+            return await worker.evaluate(request, None if attend is None else attend())
+        except WorkerDied as death:
+            # Once may be a neighbour's or the machine's doing.
+            if last:
+                raise EvaluatorError(
+                    f"On candidate #{request.number} the evaluator's process {death}"
+                ) from None
+            return None
+        finally:
+            worker.running -= 1
+
+    def _choose(self, devices: tuple[LeasedDevice, ...] = ()) -> WorkerProcess:
+        """The least busy worker; a new one if all are busy and there may be more.
+
+        Of several, one that has served these devices: it has a warm parent that shows them.
+        """
         if self._closed:
             raise MetasearchError("the evaluation pool has been closed")
         self._workers = [worker for worker in self._workers if not worker.gone]
         alive = [worker for worker in self._workers if worker.alive]
-        idlest = min(alive, key=lambda worker: worker.running, default=None)
+        idlest = min(
+            alive,
+            key=lambda worker: (worker.running, devices not in worker.served),
+            default=None,
+        )
         if idlest is None or (idlest.running > 0 and len(alive) < self._most):
             idlest = WorkerProcess(self._spec)
             self._workers.append(idlest)
+        idlest.served.add(devices)
         return idlest

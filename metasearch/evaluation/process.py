@@ -18,6 +18,7 @@ from metasearch.evaluation.asks import AnswerAsk, Asks
 from metasearch.evaluation.channel import Channel, Message
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
 from metasearch.evaluation.worker import ERRORS
+from metasearch.sandboxes.base import LeasedDevice
 from metasearch.sandboxes.wire import WireError
 
 TAIL = 16_384
@@ -48,6 +49,8 @@ class WorkerProcess:
     def __init__(self, spec: EvaluationSpec) -> None:
         self.running = 0
         """Evaluations assigned to it."""
+        self.served: set[tuple[LeasedDevice, ...]] = set()
+        """Device sets of its evaluations so far."""
         self._spec = spec
         self._pending: dict[int, asyncio.Future[Message]] = {}
         self._asks: dict[int, Asks] = {}

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from mimetypes import MimeTypes
 from typing import TypeVar
 
-from metasearch.errors import CandidateFailure, EvaluatorError, SandboxError
+from metasearch.errors import (
+    CandidateFailure,
+    EvaluatorError,
+    PrerequisiteError,
+    SandboxError,
+)
 from metasearch.evaluation.blame import shorten
 from metasearch.outcome import Outcome
 from metasearch.sandboxes.asks import Answers
@@ -109,7 +114,7 @@ class Session:
         answers: Answers | None = None,
     ) -> None:
         self.notes = notes
-        self.fault: SandboxError | None = None
+        self.fault: SandboxError | PrerequisiteError | None = None
         """Ours, not the candidate's; outlives an evaluator that catches everything."""
         self.used = False
         self.examples: dict[str, object] = {}
@@ -130,6 +135,7 @@ class Session:
         Raises:
             CandidateFailure: From the sandbox.
             SandboxError: Likewise; remembered as ``fault``.
+            PrerequisiteError: Likewise.
             EvaluatorError: If the run is over.
         """
         task = asyncio.current_task()
@@ -152,7 +158,7 @@ class Session:
                     return await action(sandbox)
                 finally:
                     self.notes.seconds_inside += time.perf_counter() - started
-            except SandboxError as error:
+            except (SandboxError, PrerequisiteError) as error:
                 self.fault = error
                 raise
             except CandidateFailure as failure:

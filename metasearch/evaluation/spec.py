@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from metasearch.errors import CampaignError
 from metasearch.outcome import Split
-from metasearch.sandboxes.base import Limits, SandboxSpec
+from metasearch.sandboxes.base import LeasedDevice, Limits, SandboxSpec
 
 if TYPE_CHECKING:
     from metasearch.campaign import Campaign, SandboxSection
@@ -115,6 +115,7 @@ class EvaluationSpec:
                     limits=Limits(**sandbox["limits"]),
                     preload=tuple(sandbox["preload"]),
                     paths=tuple(sandbox["paths"]),
+                    gpus=sandbox["gpus"],
                 ),
             }
         )
@@ -133,6 +134,7 @@ def sandbox_spec(section: SandboxSection, campaign: Campaign) -> SandboxSpec:
         ),
         preload=section.preload,
         paths=tuple(str((campaign.folder / path).resolve()) for path in section.paths),
+        gpus=section.gpus,
     )
 
 
@@ -147,6 +149,8 @@ class EvaluationRequest:
     split: Split = Split.VALIDATION
     seed: int = 0
     """The campaign's seed."""
+    devices: tuple[LeasedDevice, ...] = ()
+    """GPUs that its sandboxes show; the pool leases them."""
 
     def seed_of(self, repeat: int) -> int:
         """The seed of one repeat: it follows from campaign seed, program and repeat alone."""
@@ -164,6 +168,7 @@ class EvaluationRequest:
             "files": [[path, text] for path, text in self.files.items()],
             "split": str(self.split),
             "seed": self.seed,
+            "devices": [asdict(device) for device in self.devices],
         }
 
     @classmethod
@@ -174,4 +179,5 @@ class EvaluationRequest:
             files=dict(data["files"]),
             split=Split(data["split"]),
             seed=data["seed"],
+            devices=tuple(LeasedDevice(**device) for device in data["devices"]),
         )

@@ -17,6 +17,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from metasearch.errors import (
@@ -75,7 +76,9 @@ class Worker:
                 functions = load(spec)
                 provider = open_provider(spec.provider)
                 await provider.reap()
-                await warm_up(provider, spec.sandbox)
+                # Those who import for candidates with GPUs show them, and begin with a lease.
+                ahead = () if spec.sandbox.gpus else spec.sandbox.preload
+                await warm_up(provider, replace(spec.sandbox, preload=ahead))
             except Exception as error:
                 await self._channel.send(_fault(first["id"], error))
                 return

@@ -52,7 +52,8 @@ def main() -> None:
     seccomp.prepare()
     if setup["cold"]:
         _be_the_keeper(control, keeper.Order(setup["order"]), descriptors)
-    if threading.active_count() > 1 or len(os.listdir("/proc/self/task")) > 1:
+    # A fork of a process that has initialised CUDA cannot use it.
+    if _has_threads() or _has_open(setup["nodes"]):
         _reply(control, {"threads": True})
         return
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -104,6 +105,18 @@ def _fork_keeper(
         with contextlib.suppress(BrokenPipeError):
             _reply(control, {"started": True}, pidfd)
         os.close(pidfd)
+
+
+def _has_threads() -> bool:
+    return threading.active_count() > 1 or len(os.listdir("/proc/self/task")) > 1
+
+
+def _has_open(nodes: list[str]) -> bool:
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(f"/proc/self/fd/{name}"))
+    return not found.isdisjoint(nodes)
 
 
 def _be_the_keeper(control: socket.socket, order: keeper.Order, descriptors: list[int]) -> NoReturn:

@@ -9,6 +9,8 @@ import pytest
 from typer.testing import Result
 
 from metasearch.errors import PrerequisiteError, UsageError
+from metasearch.sandboxes.gpus.book import UNITS, Book
+from metasearch.testing.fake_devices import MEMORY, FakeDevices
 
 Invoke = Callable[..., Result]
 
@@ -111,3 +113,69 @@ def test_a_model_is_checked_by_name_and_key_without_asking_it(
     known = findings(invoke("doctor", "--model", "openai/gpt-4o-mini", "--json"))["model"]
     assert known["verdict"] == "ok"
     assert "per million tokens in" in known["detail"]
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeDevices:
+    devices = FakeDevices(5)
+    monkeypatch.setattr("metasearch.sandboxes.gpus.nvml.NvmlDevices", lambda: devices)
+    monkeypatch.setattr("metasearch.sandboxes.gpus.book.machine_folder", lambda: tmp_path / "book")
+    return devices
+
+
+def test_gpus_are_shown_with_name_memory_uuid_and_state(
+    invoke: Invoke, sandboxes: dict[str, FakeProvider], gpus: FakeDevices, tmp_path: Path
+) -> None:
+    book = Book(tmp_path / "book")
+    booking = book.book("GPU-fake-1", UNITS // 4)
+    assert booking is not None
+    gpus.processes["GPU-fake-2"] = {1: None}
+    gpus.memory["GPU-fake-2"] = 2 * 10**9
+    book.quarantine("GPU-fake-3", "XID 79")
+    gpus.broken["GPU-fake-4"] = "NVML: GPU is lost"
+    result = invoke("doctor", "--json")
+    booking.close()
+    assert result.exit_code == 0, "campaigns that ask for no GPU can run"
+    listed = json.loads(result.stdout)["gpus"]
+    assert [gpu["state"] for gpu in listed] == [
+        "free",
+        "leased",
+        "used",
+        "quarantined",
+        "unusable",
+    ]
+    assert {gpu["name"] for gpu in listed} == {"Fake GPU"}
+    assert {gpu["memory"] for gpu in listed} == {MEMORY}
+    assert listed[1]["reason"] == "25% of it to campaigns"
+    assert listed[2]["used"] == 2 * 10**9
+    assert "process 1 (" in listed[2]["reason"]
+    assert str(book.note("GPU-fake-3")) in listed[3]["reason"]
+    shown = findings(result)
+    assert [shown[f"gpu {n}"]["verdict"] for n in range(5)] == [
+        "ok",
+        "ok",
+        "ok",
+        "failed",
+        "failed",
+    ]
+    assert "Fake GPU, " in shown["gpu 0"]["detail"]
+    assert "GPU-fake-0: free" in shown["gpu 0"]["detail"]
+
+
+def test_without_a_gpu_the_reason_is_shown_and_campaigns_can_run(
+    invoke: Invoke, sandboxes: dict[str, FakeProvider], gpus: FakeDevices
+) -> None:
+    gpus.devices.clear()
+    result = invoke("doctor", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["gpus"] == []
+    assert findings(result)["gpus"]["detail"] == "none. no driver was found"
+
+
+def test_lanes_are_shown_with_their_reasons(
+    invoke: Invoke, sandboxes: dict[str, FakeProvider]
+) -> None:
+    detail = findings(invoke("doctor", "--json"))["lanes"]["detail"]
+    assert "(cores: " in detail
+    assert "memory: " in detail
+    assert "devices: none asked" in detail

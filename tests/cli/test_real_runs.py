@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from metasearch.archive import Archive
+
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
 
@@ -193,3 +195,17 @@ def read(file: int) -> bytes:
         return os.read(file, 65536)
     except OSError:  # the other end is closed
         return b""
+
+
+def test_more_gpus_than_there_are_stop_a_run_before_the_first_model_call(
+    mine: Path, archive: Path
+) -> None:
+    file = mine / "campaign.toml"
+    file.write_text(file.read_text().replace("[sandbox]\n", "[sandbox]\ngpus = 64\n"))
+    run = metasearch("run", mine, "--archive", archive, "--json")
+    assert run.returncode == 3
+    assert "sandbox.gpus is 64, but there " in run.stderr
+    with Archive.open(archive, read_only=True) as stored:
+        campaign = stored.campaign("mine")
+        assert list(campaign.candidates()) == []
+        assert list(campaign.exchanges(1)) == []

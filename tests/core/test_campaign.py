@@ -40,6 +40,9 @@ def test_the_minimal_file_has_defaults_for_all_the_rest(folder: Path) -> None:
     [
         (MINIMAL + "[budget]\nevalutions = 5\n", "'budget.evalutions'; did you mean 'evaluations'"),
         (MINIMAL + "[sandbox]\nmemroy = 5\n", "did you mean 'memory'"),
+        (MINIMAL + "[sandbox]\ngpus = 1.5\n", "'sandbox.gpus' is 1.5: "),
+        (MINIMAL + "[sandbox]\ngpus = 1.5\n", "leased whole (1, 2, ...)"),
+        (MINIMAL + "[sandbox]\ngpus = -1\n", "'sandbox.gpus' is -1"),
         (MINIMAL + "[sandbox]\nmemory = 'much'\n", "'sandbox.memory' is 'much'"),
         (MINIMAL + "[budget]\nevaluations = 'many'\n", "'budget.evaluations' is 'many'"),
         (MINIMAL + "[budget]\nevaluations = true\n", "'budget.evaluations' is True"),
@@ -88,6 +91,12 @@ def test_an_override_is_held_to_the_same(folder: Path) -> None:
     write(folder, MINIMAL)
     with pytest.raises(CampaignError, match=r"'budget.usd' is inf"):
         load_campaign(folder, {"budget.usd": float("inf")})
+
+
+@pytest.mark.parametrize("gpus", [0.001, 0.25, 1, 8])
+def test_gpus_are_whole_or_a_part_of_one(folder: Path, gpus: float) -> None:
+    text = f"{MINIMAL}[sandbox]\ngpus = {gpus}\n"
+    assert load_campaign(write(folder, text)).settings.sandbox.gpus == gpus
 
 
 def test_a_missing_folder_names_the_command_that_makes_one(tmp_path: Path) -> None:

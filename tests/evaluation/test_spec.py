@@ -11,6 +11,7 @@ from metasearch.campaign import Campaign
 from metasearch.campaign_file import load_campaign
 from metasearch.errors import CampaignError
 from metasearch.evaluation import EvaluationRequest, EvaluationSpec, Split
+from metasearch.sandboxes.base import LeasedDevice
 
 CAMPAIGN = """
 task = "Do it"
@@ -25,6 +26,7 @@ repeats = 2
 memory = "64 MiB"
 paths = ["data"]
 preload = ["json"]
+gpus = 0.25
 """
 
 
@@ -42,6 +44,7 @@ def test_a_specification_survives_json(tmp_path: Path) -> None:
     assert [stage.function for stage in spec.stages] == ["quick", "full"]
     assert spec.sandbox.limits.memory == 64 * 1024**2
     assert spec.sandbox.paths == (str(tmp_path / "data"),)
+    assert spec.sandbox.gpus == 0.25
     assert EvaluationSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
@@ -59,7 +62,11 @@ def test_a_threshold_of_an_unknown_metric_is_refused(tmp_path: Path) -> None:
 
 def test_a_request_survives_json_with_its_files_in_order() -> None:
     request = EvaluationRequest(
-        number=3, files={"z.py": "1", "a.py": "\ud800"}, split=Split.TEST, seed=2**62
+        number=3,
+        files={"z.py": "1", "a.py": "\ud800"},
+        split=Split.TEST,
+        seed=2**62,
+        devices=(LeasedDevice("GPU-1", "/dev/nvidia0", 0.5, 2**33),),
     )
     again = EvaluationRequest.from_json(json.loads(json.dumps(request.to_json(), sort_keys=True)))
     assert again == request
@@ -68,7 +75,13 @@ def test_a_request_survives_json_with_its_files_in_order() -> None:
 
 def test_a_seed_follows_from_campaign_program_and_repeat_only() -> None:
     base = EvaluationRequest(number=1, files={"a": "x", "b": "y"}, seed=5)
-    same = EvaluationRequest(number=2, files={"b": "y", "a": "x"}, seed=5, split=Split.TEST)
+    same = EvaluationRequest(
+        number=2,
+        files={"b": "y", "a": "x"},
+        seed=5,
+        split=Split.TEST,
+        devices=(LeasedDevice("GPU-1", "/dev/nvidia0", 1, 2**33),),
+    )
     assert base.seed_of(0) == same.seed_of(0)
     others = [
         base.seed_of(1),
