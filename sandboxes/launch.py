@@ -27,9 +27,9 @@ class Launcher(Protocol):
     """Whether it is there from the start, or has to be put there."""
 
     async def launch(
-        self, order: dict[str, Any], program: tuple[int, int, int]
+        self, order: dict[str, Any], program: tuple[int, int, int, int]
     ) -> tuple[socket.socket, Inside | None]:
-        """A keeper with these descriptors (channel, stdout, stderr); its control socket."""
+        """A keeper with these descriptors (questions, answers, stdout, stderr); its control socket."""
 
     @property
     def alive(self) -> bool:
@@ -84,7 +84,7 @@ class WarmFork:
         return not poll.poll(0)
 
     async def launch(
-        self, order: dict[str, Any], program: tuple[int, int, int]
+        self, order: dict[str, Any], program: tuple[int, int, int, int]
     ) -> tuple[socket.socket, None]:
         """Have a keeper forked that gets these descriptors; our end of its control socket."""
         ours, theirs = socket.socketpair()
@@ -118,7 +118,7 @@ class WarmFork:
         order |= {"accounted": True, "count_processes": False, "start": False}
         null = os.open(os.devnull, os.O_RDWR)
         try:
-            control, _ = await self.launch(order, (null, null, null))
+            control, _ = await self.launch(order, (null, null, null, null))
         finally:
             os.close(null)
         reader = wire.FrameReader()
@@ -243,7 +243,7 @@ class ColdStart:
         self.slot = slot
 
     async def launch(
-        self, order: dict[str, Any], program: tuple[int, int, int]
+        self, order: dict[str, Any], program: tuple[int, int, int, int]
     ) -> tuple[socket.socket, Inside]:
         """Start a keeper that gets these descriptors; our end of its control socket."""
         inside = Inside(self._spec, cold=order)

@@ -23,8 +23,8 @@ from typing import Any, NoReturn
 from metasearch.sandboxes import wire
 from metasearch.sandboxes.runner import files
 
-CHANNEL = 3
-"""File descriptor of the pipe on which calls come and values go."""
+QUESTIONS, ANSWERS = 3, 4
+"""File descriptors of the pipes on which calls come and values go."""
 
 _MAX_TRACEBACK = 6000
 _MAX_FRAMES = 12
@@ -61,7 +61,7 @@ def serve(folder: str, output: int) -> NoReturn:
     random.seed(0)  # Here, because a fork seeds this one anew.
     gc.enable()
     reader = wire.FrameReader(sys.maxsize)
-    while data := os.read(CHANNEL, 1 << 18):
+    while data := os.read(QUESTIONS, 1 << 18):
         for request in reader.feed(data):
             _send(_answer(request, folder, output))
     os._exit(0)
@@ -106,7 +106,7 @@ def _find(name: str) -> Any:
 def _send(frame: bytes) -> None:
     view = memoryview(frame)
     while view:
-        view = view[os.write(CHANNEL, view) :]
+        view = view[os.write(ANSWERS, view) :]
 
 
 def _clip(error: BaseException) -> str:
