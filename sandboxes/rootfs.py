@@ -95,8 +95,8 @@ def command(
     for path in shown:
         line += ["--ro-bind", path, path]
     line += ["--ro-bind", str(Path(__file__).parent), runner]
-    line += ["--ro-bind-data", str(passwd), "/etc/passwd"]
-    line += ["--ro-bind-data", str(group), "/etc/group"]
+    for descriptor, name in ((passwd, "passwd"), (group, "group")):
+        line += ["--perms", "0644", "--ro-bind-data", str(descriptor), f"/etc/{name}"]
     line += ["--tmpfs", "/dev"]
     for name in _DEVICES:
         line += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]

@@ -51,7 +51,10 @@ def main() -> None:
     program.prepare(keeper.WORK)
     seccomp.prepare()
     if setup["cold"]:
-        _be_the_keeper(control, keeper.Order(setup["order"]), descriptors)
+        order = keeper.Order(setup["order"])
+        # Without a user namespace of its own it would be counted together with its neighbours.
+        order.count_processes = order.count_processes and not setup["root"]
+        _be_the_keeper(control, order, descriptors)
     if threading.active_count() > 1 or len(os.listdir("/proc/self/task")) > 1:
         _reply(control, {"threads": True})
         return

@@ -85,7 +85,10 @@ def either(one: Ending, other: Ending) -> Ending:
 
 @dataclass(frozen=True)
 class Attack:
-    """A hostile program, as a model would write it: ``solve(questions, bait)``."""
+    """A hostile program, as a model would write it: ``solve(questions, bait)``.
+
+    It shows what it got hold of through ``kit.got``, and else returns honest answers.
+    """
 
     name: str
     """What it tries, as a phrase for the table."""

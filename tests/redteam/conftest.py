@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,27 @@ import pytest_asyncio
 
 from metasearch.errors import MetasearchError
 from metasearch.evaluation import Machine
+from tests.redteam.catalogue import THEMES
 from tests.redteam.ground import Ground, campaign_on
 
-PROVIDERS = {
-    "bubblewrap": "bubblewrap",
-    "bubblewrap cold": "redteam-cold",
+
+@dataclass(frozen=True)
+class Place:
+    """A provider under attack."""
+
+    provider: str
+    """Its name in campaign.toml."""
+    themes: tuple[str, ...] = tuple(THEMES)
+    """What is tried there."""
+
+
+PLACES = {
+    "bubblewrap": Place("bubblewrap"),
+    # The room is made in another way; what goes on in it is the same.
+    "bubblewrap cold": Place(
+        "redteam-cold", ("snooping", "network", "exhaustion", "files", "kernel")
+    ),
 }
-"""What it is called here -> its name in campaign.toml."""
 
 COLD = """
 from metasearch.sandboxes.bubblewrap import BubblewrapProvider
@@ -38,7 +54,19 @@ def install_cold(folder: Path) -> None:
     )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=PROVIDERS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each attack at each place that it is for, place by place."""
+    if "attack" in metafunc.fixturenames:
+        tried = [
+            pytest.param(place, attack, id=f"{place}: {theme}: {attack.name}")
+            for place in PLACES
+            for theme in PLACES[place].themes
+            for attack in THEMES[theme]
+        ]
+        metafunc.parametrize(("ground", "attack"), tried, indirect=["ground"], scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def ground(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Ground]:
@@ -47,11 +75,15 @@ async def ground(
     install_cold(installed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(installed))
+        # Not for anybody else's files: these must be as many before as after.
+        temporary = str(tmp_path_factory.mktemp("temporary"))
+        patch.setenv("TMPDIR", temporary)
+        patch.setattr(tempfile, "tempdir", temporary)
         # As on a machine with one core: one worker, which the neighbours share.
         patch.setattr(Machine, "here", lambda: Machine(cores=1, memory=8 * 1024**3))
         try:
             async with campaign_on(
-                PROVIDERS[request.param], tmp_path_factory.mktemp("campaign")
+                PLACES[request.param].provider, tmp_path_factory.mktemp("campaign")
             ) as opened:
                 yield opened
         except MetasearchError as error:

@@ -122,7 +122,7 @@ ATTACKS = [
             for folder in ("/dev/shm", "/tmp", ".", "/var/tmp", "/run"):
                 for number in range(64):
                     try:
-                        with open(f"{folder}/{number}", "wb", 0) as file:
+                        with open(f"{folder}/redteam-{number}", "wb", 0) as file:
                             written += file.write(bytes(1_000_000))
                     except OSError:
                         break
@@ -182,7 +182,7 @@ ATTACKS = [
                 pass
             return honest(questions) if made < 900_000 else []
         """,
-        either(HARMLESS, OUTPUT_LIMIT),
+        either(HARMLESS, lost(Outcome.OUTPUT_LIMIT, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)),
     ),
     Attack(
         "as many descriptors in flight as the user may have, so that nobody can send one",
@@ -228,7 +228,10 @@ ATTACKS = [
             _, hard = resource.getrlimit(resource.RLIMIT_CPU)
             resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
             for _ in range(4):
-                os.fork()
+                try:
+                    os.fork()
+                except OSError:
+                    pass
             while True:
                 pass
         """,

@@ -15,7 +15,7 @@ from tests.redteam.attack import (
     lost,
 )
 
-FORGED = "{'call': 1, 'value': [9.0] * 10, 'outcome': 'scored', 'score': 1.0, 'scores': {}}"
+FORGED = "{'call': 1, 'value': [8.5] * 10, 'outcome': 'scored', 'score': 1.0, 'scores': {}}"
 
 ATTACKS = [
     Attack(
@@ -44,7 +44,7 @@ ATTACKS = [
         from kit import frame, honest, shout
         def solve(questions, bait):
             for number in range(2, 9):
-                shout(frame({"call": number, "value": [9.0] * 5}))
+                shout(frame({"call": number, "value": [8.5] * 5}))
             return honest(questions)
         """,
         lost(Outcome.INVALID, says="not asked for"),
@@ -103,9 +103,9 @@ ATTACKS = [
             patched = 0
             for module in list(sys.modules.values()):
                 if hasattr(module, "FrameReader") and hasattr(module, "encode"):
-                    module.encode = lambda *a, **k: frame({"call": 1, "value": [9.0] * 10})
+                    module.encode = lambda *a, **k: frame({"call": 1, "value": [8.5] * 10})
                     patched += 1
-            return [9.0] * 10 if patched else None
+            return [8.5] * 10 if patched else None
         """,
         either(WORTHLESS, INVALID),
     ),
@@ -124,7 +124,7 @@ ATTACKS = [
                     if all(type(item) is float for item in found) and min(found) > 1000:
                         got(found)
             names = {name for each in seen for name in each}
-            if names & {"HIDDEN", "ANSWERS", "spec", "archive"}:
+            if names & {"HIDDEN", "judge", "archive"}:
                 got(names)
             return honest(questions)
         """,
@@ -150,7 +150,7 @@ ATTACKS = [
             __eq__ = lambda self, other: True
             __hash__ = float.__hash__
         def solve(questions, bait):
-            return [Right(9)] * 10
+            return [Right(8.5)] * 10
         """,
         WORTHLESS,
     ),
@@ -162,7 +162,7 @@ ATTACKS = [
             __eq__ = lambda self, other: np.ones(10, bool)
             tolist = lambda self: [True] * 10
         def solve(questions, bait):
-            return np.full(10, 9.0).view(Right)
+            return np.full(10, 8.5).view(Right)
         """,
         WORTHLESS,
     ),
@@ -246,7 +246,7 @@ ATTACKS = [
             answers = honest(questions)
             def change():
                 for _ in range(1000):
-                    answers[:] = [9.0] * len(answers)
+                    answers[:] = [8.5] * len(answers)
                     time.sleep(0.0001)
             threading.Timer(0.05, change).start()
             return answers
@@ -276,9 +276,9 @@ ATTACKS = [
     ),
     Attack(
         "puts a file in the place of the evaluator's harness",
-        "def solve(questions, bait): return [9.0] * 10",
+        "def solve(questions, bait): return [8.5] * 10",
         lost(Outcome.INVALID, says="in the way"),
-        beside={"kit/__init__.py": "def honest(questions): return [9.0] * 10\n"},
+        beside={"kit/__init__.py": "def honest(questions): return [8.5] * 10\n"},
     ),
     Attack(
         "brings its own json, numpy and traceback",
@@ -298,7 +298,7 @@ ATTACKS = [
         def solve(questions, bait):
             for name in ("sitecustomize.py", "usercustomize.py", "evil.pth"):
                 with open(name, "w") as file:
-                    file.write("import os; os.environ['X'] = 'owned'; print([9.0] * 10)\\n")
+                    file.write("import os; os.environ['X'] = 'owned'; print([8.5] * 10)\\n")
             save(json.dumps(honest(questions)))
         """,
         HARMLESS,

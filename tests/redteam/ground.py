@@ -12,6 +12,7 @@ import getpass
 import itertools
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -47,7 +48,7 @@ file = "judge.py"
 harness = ["kit.py"]
 [sandbox]
 provider = "{provider}"
-timeout = 1.5
+timeout = 1.0
 memory = "128 MB"
 pids = 24
 disk = "16 MB"
@@ -59,7 +60,7 @@ PATIENCE = 10.0
 
 @dataclass(frozen=True)
 class Traces:
-    """What one machine holds because of us, in numbers and names."""
+    """What this machine holds because of us."""
 
     processes: int
     """That descend from this one."""
@@ -68,23 +69,36 @@ class Traces:
     mounts: int
     control_groups: int
     files: frozenset[str]
-    """In the folders for temporary files."""
+    """Temporary ones of the worker, and any that an attack has named."""
 
     @classmethod
     def here(cls) -> Traces:
         """As of now."""
         me = psutil.Process()
         family = [me, *me.children(recursive=True)]
-        workers = [me, *_workers()]
-        folders = {tempfile.gettempdir(), "/tmp", "/dev/shm", "/var/tmp"}
+        holders = [me, *_workers()]
+        owners = {str(process.pid) for process in holders}
+        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+        groups = [
+            name.split("-")
+            for tree in cgroups.trees()
+            for _, names, _ in os.walk(tree.top)
+            for name in names
+            if name.startswith("metasearch-")
+        ]
         return cls(
-            processes=len([p for p in family if _alive(p)]),
-            descriptors=sum(len(os.listdir(f"/proc/{p.pid}/fd")) for p in workers),
-            mounts=len(Path("/proc/self/mountinfo").read_text().splitlines()),
-            control_groups=sum(
-                1 for tree in cgroups.trees() for _ in tree.top.glob("**/metasearch-*")
+            processes=len([process for process in family if _alive(process)]),
+            descriptors=sum(len(os.listdir(f"/proc/{holder.pid}/fd")) for holder in holders),
+            mounts=len([line for line in mounts if re.search("sandbox|newroot", line)]),
+            control_groups=len([group for group in groups if group[2] in owners]),
+            files=frozenset(
+                [str(path) for path in Path(tempfile.gettempdir()).rglob("*")]
+                + [
+                    str(path)
+                    for folder in ("/tmp", "/dev/shm", "/var/tmp", "/run")
+                    for path in Path(folder).glob("redteam-*")
+                ]
             ),
-            files=frozenset(name for folder in folders for name in os.listdir(folder)),
         )
 
 

@@ -32,7 +32,7 @@ ATTACKS = [
         "an exception type with a hostile name of a megabyte",
         """
         def solve(questions, bait):
-            raise type("\\x1b[2J<b>\\ud800" + "x" * 1_000_000, (Exception,), {})("y" * 1_000_000)
+            raise type("\\x1b[2J<b>" + "x" * 1_000_000, (Exception,), {})("\\ud800" * 1_000_000)
         """,
         CRASHED,
     ),
@@ -40,9 +40,9 @@ ATTACKS = [
         "a value of a type with a hostile name",
         """
         def solve(questions, bait):
-            return type("\\x1b[2J<b>\\ud800" + "x" * 900_000, (), {})()
+            return type("\\x1b[2J<b>" + "x" * 900_000, (), {})()
         """,
-        lost(Outcome.INVALID, says="cannot be sent"),
+        lost(Outcome.INVALID, says="a value of type"),
     ),
     Attack(
         "bytes on stdout that are no UTF-8",
