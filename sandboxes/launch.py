@@ -123,7 +123,9 @@ class WarmFork:
             os.close(null)
         reader = wire.FrameReader()
         with control:
-            control.send(wire.encode({"read": "nothing"}))
+            # If the fork was refused, the other end may be closed already; why can still be read.
+            with contextlib.suppress(OSError):
+                control.send(wire.encode({"read": "nothing"}))
             while True:
                 await readable(control.fileno())
                 data, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from metasearch.errors import MetasearchError
+from metasearch.errors import PrerequisiteError
 from metasearch.evaluation import Machine
 from tests.redteam.catalogue import THEMES
 from tests.redteam.ground import Ground, campaign_on
@@ -74,7 +75,7 @@ async def ground(
     installed = tmp_path_factory.mktemp("installed")
     install_cold(installed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(installed))
+        patch.setenv("PYTHONPATH", str(installed), prepend=os.pathsep)
         # Not for anybody else's files: these must be as many before as after.
         temporary = str(tmp_path_factory.mktemp("temporary"))
         patch.setenv("TMPDIR", temporary)
@@ -86,5 +87,5 @@ async def ground(
                 PLACES[request.param].provider, tmp_path_factory.mktemp("campaign")
             ) as opened:
                 yield opened
-        except MetasearchError as error:
+        except PrerequisiteError as error:
             pytest.skip(f"{request.param}: {error}")
