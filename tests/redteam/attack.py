@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from metasearch.candidate import Candidate
@@ -41,13 +41,21 @@ class Ending:
     def check(self, record: Record) -> None:
         """That the archive says what it should, and that nothing was got hold of."""
         candidate = record.candidate
-        assert candidate.outcome in self.outcomes, record
-        if candidate.outcome is Outcome.SCORED:
-            assert candidate.scores == {"score": self.score}, record
-        else:
-            assert candidate.scores == {}
-            assert re.search(self.says, candidate.error), record
+        assert candidate.outcome is not None
+        scores = [*candidate.scores.values(), *candidate.private_scores.values()]
+        self.judge(candidate.outcome, candidate.error, scores, record)
         assert LOOT not in record.printed, record
+
+    def judge(
+        self, outcome: Outcome, error: str, scores: Sequence[float], told: object = ""
+    ) -> None:
+        """That it ended so."""
+        assert outcome in self.outcomes, (error, told)
+        if outcome is Outcome.SCORED:
+            assert scores == [self.score], told
+        else:
+            assert scores == [], told
+            assert re.search(self.says, error), (error, told)
 
     def __str__(self) -> str:
         words = []
