@@ -77,10 +77,11 @@ ATTACKS = [
     Attack(
         "claims that it ran out of memory, in the runner's own words",
         """
-        import os
+        import time
         from kit import frame, shout
         def solve(questions, bait):
             shout(frame({"call": 1, "no_memory": "please try again with more"}))
+            time.sleep(60)
         """,
         OUT_OF_MEMORY,
     ),

@@ -54,6 +54,7 @@ pids = 24
 disk = "16 MB"
 output = "1 MB"
 """
+ARCHIVE = "archive.db"
 PATIENCE = 10.0
 """Seconds until what was given back must be gone."""
 
@@ -192,29 +193,35 @@ def baits(folder: Path, archive: Path) -> Iterator[dict[str, str | int]]:
             }
 
 
+@contextmanager
+def besieged(folder: Path, provider: str) -> Iterator[list[str]]:
+    """A campaign's folder, with a key in the environment; all that is to be kept secret."""
+    key = secrets.token_hex(16)
+    answers = [1e6 + secrets.randbelow(10**9) for _ in range(5)]
+    for name in ("judge.py", "kit.py"):
+        shutil.copy(HERE / name, folder / name)
+    (folder / "program.py").write_text(HONEST.format(number="seed"))
+    (folder / "hidden.json").write_text(json.dumps(answers))
+    (folder / "campaign.toml").write_text(CAMPAIGN.format(provider=provider))
+    with baits(folder, folder / ARCHIVE) as bait:
+        (folder / "bait.json").write_text(json.dumps(bait))
+        os.environ["REDTEAM_API_KEY"] = key
+        try:
+            yield [key, *(f"{answer:.0f}" for answer in answers)]
+        finally:
+            del os.environ["REDTEAM_API_KEY"]
+
+
 @asynccontextmanager
 async def campaign_on(provider: str, folder: Path) -> AsyncIterator[Ground]:
     """A campaign on this provider, warm, with one worker and room for a neighbour."""
-    key = secrets.token_hex(16)
-    answers = [1e6 + secrets.randbelow(10**9) for _ in range(5)]
-    file = folder / "archive.db"
-    with baits(folder, file) as bait:
-        for name in ("judge.py", "kit.py"):
-            shutil.copy(HERE / name, folder / name)
-        (folder / "program.py").write_text(HONEST.format(number="seed"))
-        (folder / "hidden.json").write_text(json.dumps(answers))
-        (folder / "bait.json").write_text(json.dumps(bait))
-        (folder / "campaign.toml").write_text(CAMPAIGN.format(provider=provider))
+    with besieged(folder, provider) as hidden:
         campaign = load_campaign(folder)
-        os.environ["REDTEAM_API_KEY"] = key
-        try:
-            with Archive.open(file, create=True) as archive:
-                run = archive.create(campaign)
-                with run.hold():
-                    async with EvaluationPool(EvaluationSpec.of(campaign), lanes=2) as pool:
-                        await pool.check()
-                        ground = Ground(pool, run, [key, *(f"{a:.0f}" for a in answers)])
-                        await asyncio.gather(ground.honest_one(), ground.honest_one())
-                        yield ground
-        finally:
-            del os.environ["REDTEAM_API_KEY"]
+        with Archive.open(folder / ARCHIVE, create=True) as archive:
+            run = archive.create(campaign)
+            with run.hold():
+                async with EvaluationPool(EvaluationSpec.of(campaign), lanes=2) as pool:
+                    await pool.check()
+                    ground = Ground(pool, run, hidden)
+                    await asyncio.gather(ground.honest_one(), ground.honest_one())
+                    yield ground
