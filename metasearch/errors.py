@@ -76,6 +76,10 @@ class RequestRefused(ModelError):
     """The provider refuses one prompt or request: too long, against its policy, odd settings."""
 
 
+class ModelUnavailable(ModelError):
+    """A provider is down or overloaded, also after all retries. The engine waits for it."""
+
+
 class ModelSetupError(ModelError):
     """A model cannot be used at all: bad key, unknown name, no price under a USD budget."""
 

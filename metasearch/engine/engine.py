@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
@@ -19,6 +19,7 @@ from metasearch.engine.broker import Broker
 from metasearch.engine.gate import Gate, Parked
 from metasearch.engine.measuring import Measuring
 from metasearch.engine.observer import Observer, Report
+from metasearch.engine.outage import Outage
 from metasearch.engine.ports import Models, Pool
 from metasearch.engine.standing import UNUSABLE, Standing
 from metasearch.engine.steps import LiveStep
@@ -27,6 +28,7 @@ from metasearch.errors import (
     CampaignError,
     EvaluatorError,
     ModelError,
+    ModelUnavailable,
     SandboxError,
 )
 from metasearch.exchange import Message
@@ -85,7 +87,8 @@ class Engine:
         self._repeated = repeated
         self._standing = Standing(archive, campaign.settings.budget, ledger, task.objectives[0])
         self._gate = Gate()
-        self._measuring = Measuring(archive, pool, broker, self._gate, observer, self.seed)
+        self._outage = Outage(archive, observer)
+        self._measuring = Measuring(archive, pool, broker, self._gate, self._outage, self.seed)
         self._steps: dict[int, LiveStep] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._not_admitted: deque[LiveStep] = deque()
@@ -215,7 +218,7 @@ class Engine:
 
     def _has_room(self) -> bool:
         """Whether another step would be kept busy and may still spend an evaluation."""
-        if self._gate.closed or self._measuring.outage.lasts or self._ending() is not None:
+        if self._gate.closed or self._outage.lasts or self._ending() is not None:
             return False
         active = len(self._running) - len(self._not_admitted)
         width = self._campaign.settings.concurrency
@@ -348,12 +351,25 @@ class Engine:
             if stored is not None:
                 return stored
         await self._admission(step)
-        reply = await self._models.ask(
-            step=step.number, call=call, role=role, messages=messages, temperature=temperature
+        reply = await self._once_there(
+            lambda: self._models.ask(
+                step=step.number, call=call, role=role, messages=messages, temperature=temperature
+            )
         )
         if not reply.replayed:
             self._ask_seconds += _SMOOTHING * (reply.usage.seconds - self._ask_seconds)
         return reply
+
+    async def _once_there(self, ask: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Ask; wait, and try again, while the provider is down."""
+        while True:
+            try:
+                reply = await ask()
+            except ModelUnavailable as error:
+                await self._gate.pause(self._outage.seconds_to_next_try(error))
+            else:
+                self._outage.over(ModelUnavailable)
+                return reply
 
     async def evaluate(
         self,

@@ -8,10 +8,9 @@ from metasearch.archive import CampaignArchive
 from metasearch.candidate import Candidate, EvaluationResult
 from metasearch.engine.broker import Broker
 from metasearch.engine.gate import Gate
-from metasearch.engine.observer import Observer
 from metasearch.engine.outage import Outage
 from metasearch.engine.ports import Pool
-from metasearch.errors import SandboxUnavailable
+from metasearch.errors import ModelUnavailable, SandboxUnavailable
 from metasearch.evaluation import EvaluationRequest
 
 _SMOOTHING = 0.1
@@ -23,7 +22,6 @@ class Measuring:
 
     Attributes:
         seconds: Running mean of what one evaluation takes.
-        outage: Whether what makes sandboxes is away.
     """
 
     def __init__(
@@ -32,15 +30,15 @@ class Measuring:
         pool: Pool,
         broker: Broker | None,
         gate: Gate,
-        observer: Observer,
+        outage: Outage,
         seed: int,
     ) -> None:
         self.seconds = 0.0
-        self.outage = Outage(archive, observer)
         self._archive = archive
         self._pool = pool
         self._broker = broker
         self._gate = gate
+        self._outage = outage
         self._seed = seed
 
     @property
@@ -52,7 +50,7 @@ class Measuring:
         """Evaluate a queued candidate and store what came out.
 
         Raises:
-            Parked: The engine stops while what makes sandboxes is away.
+            Parked: The engine stops while sandboxes or models are away.
         """
         program = self._archive.program(candidate)
         request = EvaluationRequest(number=candidate.number, files=program.files, seed=self._seed)
@@ -68,15 +66,15 @@ class Measuring:
     async def _once_there(
         self, candidate: Candidate, request: EvaluationRequest
     ) -> EvaluationResult:
-        """Evaluate; wait, and try again, while what makes sandboxes is away."""
+        """Evaluate; wait, and try again, while sandboxes, or models that it asks, are away."""
         attend = None
         if self._broker is not None:
             attend = partial(self._broker.attend, candidate.step, candidate.number)
         while True:
             try:
                 result = await self._pool.evaluate(request, attend)
-            except SandboxUnavailable as error:
-                await self._gate.pause(self.outage.seconds_to_next_try(error))
+            except (SandboxUnavailable, ModelUnavailable) as error:
+                await self._gate.pause(self._outage.seconds_to_next_try(error))
             else:
-                self.outage.over()
+                self._outage.over(SandboxUnavailable)
                 return result

@@ -20,7 +20,7 @@ from typing import Self, get_args
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from metasearch.campaign import ModelSection, Price, Role
-from metasearch.errors import ModelError, ModelSetupError, RequestRefused
+from metasearch.errors import ModelError, ModelSetupError, ModelUnavailable, RequestRefused
 from metasearch.exchange import ExchangeState, Message, Usage
 from metasearch.models.call import Call, Request, most_tokens
 from metasearch.models.journal import Journal
@@ -161,7 +161,8 @@ class ModelClient:
             BudgetExhausted: The most that it may cost does not fit the budget.
             ModelSetupError: The provider refuses key, model or request.
             RequestRefused: It refuses this one prompt or request, and has answered others.
-            ModelError: It failed for good, after its retries.
+            ModelUnavailable: The provider is down, after all retries.
+            ModelError: It failed for good.
         """
         reply = self.recall(step, call, messages, asker)
         if reply is not None:
@@ -355,9 +356,8 @@ class ModelClient:
                 f"running, and the address right ({where})?"
             )
         if failure.transient:
-            return ModelError(
-                f"The {who} gave no reply in {attempts} attempts; the last error: {text}. "
-                "Run the campaign again to go on; nothing that was paid for is lost."
+            return ModelUnavailable(
+                f"The {who} gave no reply in {attempts} attempts; the last error: {text}."
             )
         match failure.status:
             case 401 | 403:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 from pathlib import Path
 
 import pytest
 
+import metasearch
 from metasearch.archive import Archive
 from metasearch.candidate import EvaluationResult
 from metasearch.engine import outage
-from metasearch.errors import SandboxUnavailable
+from metasearch.engine.observer import Silent
+from metasearch.engine.outage import Outage
+from metasearch.errors import ModelUnavailable, SandboxUnavailable
 from metasearch.evaluation import EvaluationRequest
+from metasearch.exchange import ExchangeState
+from metasearch.testing.model_server import Fault, ModelServer
 from tests.engine.test_engine import archive, engine_of, folder, load, measure
 
 __all__ = ["archive", "folder"]
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "circle_packing"
 GONE = "The Docker daemon does not answer. Start it with: systemctl start docker"
 
 
@@ -90,3 +97,55 @@ def test_a_run_may_be_stopped_while_its_seed_waits(folder: Path, archive: Archiv
         assert asyncio.run(engine.run()) == "interrupted"
     assert models.bought == []
     assert [c.number for c in run.queued()] == [0]
+
+
+async def test_what_waits_for_two_things_goes_on_when_both_are_back(
+    folder: Path, archive: Archive
+) -> None:
+    run = archive.create(load(folder))
+    with run.hold():
+        waiting = Outage(run, Silent())
+        for error in (SandboxUnavailable(GONE), ModelUnavailable("503"), ModelUnavailable("503")):
+            assert 0 < waiting.seconds_to_next_try(error) <= outage.LONGEST_WAIT
+        waiting.over(SandboxUnavailable)
+        assert waiting.lasts
+        assert archive.find(run.id).state == "waiting"
+        waiting.over(ModelUnavailable)
+        waiting.over(ModelUnavailable)
+        assert not waiting.lasts
+        assert archive.find(run.id).state == "running"
+    assert [e.kind for e in run.events() if e.kind in ("paused", "reopened")] == [
+        "paused",
+        "paused",
+        "reopened",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.sandbox
+def test_a_campaign_waits_for_a_provider_that_is_down(tmp_path: Path) -> None:
+    program = (EXAMPLE / "program.py").read_text()
+    end = "# EVOLVE-BLOCK-END"
+    texts = [f"```python\n{program.replace(end, f'# {n}{chr(10)}{end}')}```" for n in range(40)]
+
+    def fault(number: int) -> Fault | None:
+        return Fault(status=503) if 6 <= number < 30 else None
+
+    with ModelServer(texts, faults=fault) as server:
+        text = (EXAMPLE / "campaign.toml").read_text()
+        text += f'\n[models]\ndefault = "openai/x"\napi_base = "{server.url}"\nretries = 0\n'
+        mine = tmp_path / "mine"
+        shutil.copytree(EXAMPLE, mine)
+        (mine / "campaign.toml").write_text(text)
+        ending = metasearch.run(
+            mine, archive=tmp_path / "archive.db", evaluations=12, concurrency=3
+        )
+        answered = server.counts.answered
+    assert (ending.reason, ending.report.evaluations) == ("evaluations", 12)
+    with Archive.open(tmp_path / "archive.db", read_only=True) as opened:
+        stored = opened.campaign(ending.report.campaign)
+        calls = list(stored.all_exchanges())
+        assert sum(call.state is ExchangeState.ANSWERED for call in calls) == answered
+        assert any(call.state is ExchangeState.FAILED for call in calls)
+        [reason] = {event.detail for event in stored.events() if event.kind == "paused"}
+    assert "gave no reply in 1 attempts" in reason
