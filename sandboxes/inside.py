@@ -21,6 +21,10 @@ START_SECONDS = 120.0
 """How long a warm parent, imports included, may take to come up."""
 
 _MAX_COMPLAINT = 4000
+_NO_NAMESPACES = re.compile(
+    r"(namespace|uid map|setting up|loopback).*(denied|not permitted|not allow|No space|ENOSPC)"
+)
+_SYSTEM_SETTINGS = Path("/proc/sys")
 
 
 def bubblewrap() -> str:
@@ -47,7 +51,7 @@ class Inside:
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, kind)
         self._complaints = os.memfd_create("bubblewrap")
         passwd, group = _pipe_of(rootfs.PASSWD), _pipe_of(rootfs.GROUP)
-        as_root = os.geteuid() == 0
+        as_root = rootfs.may_become_another()
         try:
             line = rootfs.command(
                 executable,
@@ -128,10 +132,10 @@ async def readable(descriptor: int) -> None:
         loop.remove_reader(descriptor)
 
 
-def explain(complaint: str) -> PrerequisiteError:
+def explain(complaint: str, settings: Path = _SYSTEM_SETTINGS) -> PrerequisiteError:
     """Why bubblewrap cannot work here, with the remedy."""
-    if re.search(r"(namespace|uid map|setting up).*(denied|not permitted|No space)", complaint):
-        remedy = _namespace_remedy()
+    if _NO_NAMESPACES.search(complaint):
+        remedy = _namespace_remedy(settings)
     elif "Permission denied" in complaint or "Can't find source path" in complaint:
         remedy = "Make that path readable for other users, or run as the user that owns it."
     else:
@@ -146,9 +150,9 @@ _SWITCHES = (
 )
 
 
-def _namespace_remedy() -> str:
+def _namespace_remedy(settings: Path) -> str:
     for name, bad, good in _SWITCHES:
-        switch = Path("/proc/sys") / name
+        switch = settings / name
         if switch.exists() and switch.read_text().strip() == bad:
             key = name.replace("/", ".")
             return (

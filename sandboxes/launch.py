@@ -27,9 +27,12 @@ class Launcher(Protocol):
     """Whether it is there from the start, or has to be put there."""
 
     async def launch(
-        self, order: dict[str, Any], program: tuple[int, int, int]
+        self, order: dict[str, Any], program: tuple[int, int, int, int]
     ) -> tuple[socket.socket, Inside | None]:
-        """A keeper with these descriptors (channel, stdout, stderr); its control socket."""
+        """A keeper with these descriptors; its control socket.
+
+        They are the program's ends of questions, answers, stdout and stderr.
+        """
 
     @property
     def alive(self) -> bool:
@@ -84,7 +87,7 @@ class WarmFork:
         return not poll.poll(0)
 
     async def launch(
-        self, order: dict[str, Any], program: tuple[int, int, int]
+        self, order: dict[str, Any], program: tuple[int, int, int, int]
     ) -> tuple[socket.socket, None]:
         """Have a keeper forked that gets these descriptors; our end of its control socket."""
         ours, theirs = socket.socketpair()
@@ -118,12 +121,14 @@ class WarmFork:
         order |= {"accounted": True, "count_processes": False, "start": False}
         null = os.open(os.devnull, os.O_RDWR)
         try:
-            control, _ = await self.launch(order, (null, null, null))
+            control, _ = await self.launch(order, (null, null, null, null))
         finally:
             os.close(null)
         reader = wire.FrameReader()
         with control:
-            control.send(wire.encode({"read": "nothing"}))
+            # If the fork was refused, the other end may be closed already; why can still be read.
+            with contextlib.suppress(OSError):
+                control.send(wire.encode({"read": "nothing"}))
             while True:
                 await readable(control.fileno())
                 data, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 1)
@@ -243,7 +248,7 @@ class ColdStart:
         self.slot = slot
 
     async def launch(
-        self, order: dict[str, Any], program: tuple[int, int, int]
+        self, order: dict[str, Any], program: tuple[int, int, int, int]
     ) -> tuple[socket.socket, Inside]:
         """Start a keeper that gets these descriptors; our end of its control socket."""
         inside = Inside(self._spec, cold=order)

@@ -124,7 +124,7 @@ class Room(Session):
         self._used = True
         ended = self._expect("run")
         began = time.monotonic()
-        self._control.send(wire.encode({"run": argv}), [stdin_reader, out_writer, err_writer])
+        self._control.hand(wire.encode({"run": argv}), [stdin_reader, out_writer, err_writer])
         for descriptor in (stdin_reader, out_writer, err_writer):
             os.close(descriptor)
         feed = Fed(stdin_writer, stdin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,6 +45,22 @@ def packages() -> list[str]:
 def interpreter() -> str:
     """The interpreter itself, behind the links of a virtual environment."""
     return str(Path(sys.executable).resolve())
+
+
+def may_become_another() -> bool:
+    """Whether this process is root, and so that it can turn into the candidates' user.
+
+    Root of a user namespace that knows one user only, as in some containers, cannot. It has
+    to go about it as ordinary users do.
+    """
+    if os.geteuid() != 0:
+        return False
+    if Path("/proc/self/setgroups").read_text().strip() != "allow":
+        return False
+    ranges = [
+        map(int, line.split()) for line in Path("/proc/self/uid_map").read_text().splitlines()
+    ]
+    return any(first <= OUTSIDE_USER < first + count for first, _, count in ranges)
 
 
 def command(
@@ -99,8 +116,8 @@ def command(
     for path in shown:
         line += ["--ro-bind", path, path]
     line += ["--ro-bind", str(Path(__file__).parent), runner]
-    line += ["--ro-bind-data", str(passwd), "/etc/passwd"]
-    line += ["--ro-bind-data", str(group), "/etc/group"]
+    for descriptor, name in ((passwd, "passwd"), (group, "group")):
+        line += ["--perms", "0644", "--ro-bind-data", str(descriptor), f"/etc/{name}"]
     line += ["--tmpfs", "/dev"]
     for name in _DEVICES:
         line += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]

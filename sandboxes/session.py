@@ -13,7 +13,6 @@ import math
 import os
 import re
 import signal
-import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -25,7 +24,7 @@ from metasearch.sandboxes.base import Limits, SandboxSpec
 from metasearch.sandboxes.cgroups import Slot
 from metasearch.sandboxes.inside import START_SECONDS, Inside, check_setup
 from metasearch.sandboxes.launch import Launcher, pid_of
-from metasearch.sandboxes.streams import TAIL, Line, Printed
+from metasearch.sandboxes.streams import TAIL, Control, Line, Printed
 
 _FRAME_OVERHEAD = 8192
 _MAX_UNREAD = 64 * 1024**2
@@ -48,7 +47,7 @@ class Session:
         self._launcher: Launcher | None = None
         self._slot: Slot | None = None
         self._inside: Inside | None = None
-        self._control: Line | None = None
+        self._control: Control | None = None
         self._channel: Line | None = None
         self._out: Printed | None = None
         self._err: Printed | None = None
@@ -85,27 +84,26 @@ class Session:
         controllers = self._slot.controllers if self._slot else frozenset()
         # Nothing of the candidate may run before it is where it is limited.
         self._starts_itself = to_call and (self._slot is None or launcher.inside_slot)
-        ours, channel = socket.socketpair()
+        questions, asking = os.pipe()
+        answers, answering = os.pipe()
         out, out_writer = os.pipe()
         err, err_writer = os.pipe()
+        theirs = (questions, answering, out_writer, err_writer)
         started = self._expect("started")
         try:
             control, self._inside = await launcher.launch(
-                _order(limits, controllers, start=self._starts_itself),
-                (channel.fileno(), out_writer, err_writer),
+                _order(limits, controllers, start=self._starts_itself), theirs
             )
         except BaseException:
-            ours.close()
-            os.close(out)
-            os.close(err)
+            for descriptor in (asking, answers, out, err):
+                os.close(descriptor)
             raise
         finally:
-            channel.close()
-            os.close(out_writer)
-            os.close(err_writer)
-        self._control = Line(control, wire.DEFAULT_LIMIT, self._on_control, self._on_control_end)
+            for descriptor in theirs:
+                os.close(descriptor)
+        self._control = Control(control, wire.DEFAULT_LIMIT, self._on_control, self._on_control_end)
         budget = limits.output + _FRAME_OVERHEAD
-        self._channel = Line(ours, budget, self._on_answer, self._on_channel_end)
+        self._channel = Line(answers, asking, budget, self._on_answer, self._on_channel_end)
         self._out = Printed(out, TAIL, limits.output, self._on_flood)
         self._err = Printed(err, TAIL, limits.output, self._on_flood)
         try:
@@ -242,11 +240,13 @@ class Session:
         if self._pidfd < 0:
             self._break(SandboxError("a sandbox ended before it was ready"))
 
-    def _on_answer(self, message: Any, _: list[int]) -> None:
-        asked = "answer" in self._awaiting
-        if asked and isinstance(message, dict) and message.get("call") == self._calls:
+    def _on_answer(self, message: Any) -> None:
+        called = "answer" in self._awaiting and isinstance(message, dict)
+        number = message.get("call") if called else None
+        # Its type first: an array would compare to another array.
+        if type(number) is int and number == self._calls:
             self._tell("answer", message)
-        elif asked and isinstance(message, dict) and "ask" in message:
+        elif called and "ask" in message:
             try:
                 if self._channel is not None and self._channel.unsent > _MAX_UNREAD:
                     raise asks.Malformed("it asks and does not read the answers")

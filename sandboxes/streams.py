@@ -18,35 +18,53 @@ _VISIBLE = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(cod
 
 
 class Line:
-    """Frames both ways over a socket, and file descriptors where the other side is trusted."""
+    """Frames both ways over two pipes, with a party that is not trusted.
+
+    Pipes, because a socket would also carry file descriptors: whatever else was done about
+    them, they would be taken into this process and closed by it, and closing some waits for
+    as long as the sender likes.
+    """
 
     def __init__(
         self,
-        end: socket.socket,
+        reader: int,
+        writer: int,
         limit: int,
-        on_message: Callable[[Any, list[int]], None],
+        on_message: Callable[[Any], None],
         on_end: Callable[[wire.WireError | None], None],
     ) -> None:
-        end.setblocking(False)
-        self._end = end
-        self._fd = end.fileno()
-        self._reader = wire.FrameReader(limit)
+        for descriptor in (reader, writer):
+            os.set_blocking(descriptor, False)
+        self._ends = (reader, writer)
+        self._open = True
+        self._frames = wire.FrameReader(limit)
         self._on_message = on_message
         self._on_end = on_end
         self._unsent = bytearray()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._fd, self._readable)
+        self._loop.add_reader(reader, self._readable)
 
-    def send(self, frame: bytes, descriptors: list[int] | None = None) -> None:
+    def send(self, frame: bytes) -> None:
         """Send a frame now, or as soon as the other side takes it."""
-        if self._fd < 0:
-            return
+        if self._open:
+            self._send(frame, lambda: os.write(self._ends[1], frame))
+
+    def close(self) -> None:
+        """Let go of both pipes."""
+        if self._open:
+            self._open = False
+            self._loop.remove_reader(self._ends[0])
+            self._stop_writing()
+            self._close_ends()
+
+    def _close_ends(self) -> None:
+        for descriptor in self._ends:
+            os.close(descriptor)
+
+    def _send(self, frame: bytes, at_once: Callable[[], int]) -> None:
         if not self._unsent:
             try:
-                if descriptors:
-                    sent = socket.send_fds(self._end, [frame], descriptors)
-                else:
-                    sent = self._end.send(frame)
+                sent = at_once()
             except BlockingIOError:
                 sent = 0
             except OSError:
@@ -54,7 +72,7 @@ class Line:
             if sent == len(frame):
                 return
             frame = frame[sent:]
-            self._loop.add_writer(self._fd, self._writable)
+            self._loop.add_writer(self._ends[1], self._writable)
         self._unsent += frame
 
     @property
@@ -62,22 +80,14 @@ class Line:
         """Bytes that the other side has not taken yet."""
         return len(self._unsent)
 
-    def close(self) -> None:
-        """Let go of the socket."""
-        if self._fd >= 0:
-            self._loop.remove_reader(self._fd)
-            self._stop_writing()
-            self._end.close()
-            self._fd = -1
-
     def _stop_writing(self) -> None:
         if self._unsent:
-            self._loop.remove_writer(self._fd)
+            self._loop.remove_writer(self._ends[1])
             self._unsent.clear()
 
     def _writable(self) -> None:
         try:
-            sent = self._end.send(memoryview(self._unsent)[:_CHUNK])
+            sent = os.write(self._ends[1], memoryview(self._unsent)[:_CHUNK])
         except BlockingIOError:
             return
         except OSError:
@@ -90,23 +100,62 @@ class Line:
 
     def _readable(self) -> None:
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._end, _CHUNK, 4)
+            data = os.read(self._ends[0], _CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        for message in self._messages(data):
+            self._on_message(message)
+
+    def _messages(self, data: bytes) -> list[Any]:
+        """What arrived; at its end, or if it is malformed, nothing, and the line is closed."""
+        error = None
+        if data:
+            try:
+                return self._frames.feed(data)
+            except wire.WireError as malformed:
+                error = malformed
+        self.close()
+        self._on_end(error)
+        return []
+
+
+class Control(Line):
+    """Frames and file descriptors both ways over a socket, with a party of our own."""
+
+    def __init__(
+        self,
+        end: socket.socket,
+        limit: int,
+        on_message: Callable[[Any, list[int]], None],
+        on_end: Callable[[wire.WireError | None], None],
+    ) -> None:
+        super().__init__(end.fileno(), end.fileno(), limit, lambda _: None, on_end)
+        self._socket = end
+        self._on_order = on_message
+
+    def hand(self, frame: bytes, descriptors: list[int]) -> None:
+        """Send a frame, and file descriptors with it."""
+        if self._open:
+            self._send(frame, lambda: socket.send_fds(self._socket, [frame], descriptors))
+
+    def _close_ends(self) -> None:
+        self._socket.close()
+
+    def _readable(self) -> None:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._socket, _CHUNK, 4)
         except BlockingIOError:
             return
         except OSError:
             data, descriptors = b"", []
-        if not data:
-            self.close()
-            self._on_end(None)
-            return
-        try:
-            messages = self._reader.feed(data)
-        except wire.WireError as error:
-            self.close()
-            self._on_end(error)
-            return
-        for message in messages:
-            self._on_message(message, descriptors)
+        # The kernel never puts a frame after one with descriptors into the same read.
+        *others, last = self._messages(data) or [None]
+        for message in others:
+            self._on_order(message, [])
+        if last is not None:
+            self._on_order(last, descriptors)
 
 
 class Printed:

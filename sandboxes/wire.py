@@ -268,6 +268,9 @@ class _Decoder:
             raise WireError("a frame holds an array of an impossible shape")
         if math.prod(shape) * int(dtype[2:]) != len(data):
             raise WireError("a frame holds an array whose shape does not fit its bytes")
+        if dtype[1] == "b" and data.translate(None, b"\0\1"):
+            # To numpy any byte may stand for true, but not all of its sums agree on what it is.
+            raise WireError("a frame holds an array of truth values that are neither 0 nor 1")
         import numpy
 
         try:

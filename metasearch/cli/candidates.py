@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from metasearch.archive import Evaluation
+from metasearch.archive import Bill, Evaluation
 from metasearch.candidate import Candidate
 from metasearch.cli import quantities, records
 from metasearch.cli.console import console, print_json
@@ -33,10 +33,11 @@ def show(file: Path | None, reference: str, number: int | None, *, as_json: bool
         evaluations = found.run.evaluations_of(found.candidate.number)
         artifacts = [artifact.name for artifact in found.run.artifacts(found.candidate.number)]
         printed = found.run.output(found.candidate)
+        bill = found.run.bill_of(found.candidate.number)
     candidate, out = found.candidate, console()
     outcome = candidate.outcome.value if candidate.outcome else "waiting for evaluation"
     out.print(Text.assemble((f"{found.summary.id}#{candidate.number}", "bold"), f"  {outcome}"))
-    out.print(_facts(candidate, artifacts))
+    out.print(_facts(candidate, artifacts, bill))
     for evaluation in evaluations:
         _print_scores(evaluation)
     for title, text in (
@@ -162,12 +163,14 @@ def _program(found: Found) -> Program | None:
         return None
 
 
-def _facts(candidate: Candidate, artifacts: list[str]) -> Table:
+def _facts(candidate: Candidate, artifacts: list[str], bill: Bill) -> Table:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bright_black")
     facts.add_column()
     parents = ", ".join(f"#{parent}" for parent in candidate.parents)
     island = "" if candidate.island is None else str(candidate.island)
+    asked = f"{bill.calls} calls, {quantities.count(bill.usage.tokens)} tokens, "
+    asked += quantities.usd(bill.usage.usd)
     for title, value in (
         ("name", candidate.name),
         ("operator", candidate.operator),
@@ -177,6 +180,7 @@ def _facts(candidate: Candidate, artifacts: list[str]) -> Table:
         ("seconds", f"{candidate.seconds:.3g}" if candidate.outcome else ""),
         ("program", (candidate.digest or "none")[:12]),
         ("artifacts", ", ".join(artifacts)),
+        ("its asks", asked if bill.calls else ""),
     ):
         if value:
             facts.add_row(title, one_line(value, 500))

@@ -82,6 +82,7 @@ def best(run: CampaignArchive, candidate: Candidate, objectives: Iterable[str]) 
 def show(run: CampaignArchive, candidate: Candidate, files: Mapping[str, str]) -> Record:
     """``show CANDIDATE --json``: all that the archive knows of it but its artifacts."""
     stdout, stderr = run.output(candidate)
+    bill = run.bill_of(candidate.number)
     record: Record = candidate.model_dump(mode="json", exclude={"number", "scores"})
     return {
         "campaign": run.id,
@@ -92,6 +93,12 @@ def show(run: CampaignArchive, candidate: Candidate, files: Mapping[str, str]) -
         "files": dict(files),
         "stdout": stdout,
         "stderr": stderr,
+        "asks": {
+            "calls": bill.calls,
+            "tokens": bill.usage.tokens,
+            "usd": bill.usage.usd,
+            "seconds": bill.usage.seconds,
+        },
     }
 
 

@@ -12,6 +12,7 @@ import ctypes
 import gc
 import itertools
 import os
+import resource
 import signal
 import socket
 import sys
@@ -182,6 +183,10 @@ def main(fd: int, parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return  # The engine died before the line above.
+    # A candidate of the same user can leave descriptors unreceived in sockets of its own. Once
+    # there are more of them than this process may open files, it could hand on none itself.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     end = socket.socket(fileno=fd)
     end.set_inheritable(False)

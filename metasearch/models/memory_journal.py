@@ -22,10 +22,12 @@ class MemoryJournal:
 
     records: list[Exchange] = field(default_factory=list)
     """Every one ever begun, in order."""
+    _latest: dict[tuple[int, int, int | None], int] = field(default_factory=dict)
+    """Of each call, the place of its latest record."""
 
     def exchange(self, step: int, call: int, asker: int | None = None) -> Exchange | None:
         """The latest record of a call."""
-        place = self._place((step, call, asker))
+        place = self._latest.get((step, call, asker))
         return None if place is None else self.records[place]
 
     def begin_exchange(
@@ -48,6 +50,7 @@ class MemoryJournal:
             or (last.state is ExchangeState.ANSWERED and last.messages == tuple(messages))
         ):
             raise ValueError(f"call {call} of step {step} is {last.state}")
+        self._latest[step, call, asker] = len(self.records)
         self.records.append(
             Exchange(
                 step=step,
@@ -124,12 +127,8 @@ class MemoryJournal:
             sum(record.reserved_tokens for record in lost),
         )
 
-    def _place(self, name: tuple[int, int, int | None]) -> int | None:
-        places = [i for i, r in enumerate(self.records) if (r.step, r.call, r.asker) == name]
-        return places[-1] if places else None
-
     def _end(self, name: tuple[int, int, int | None], **changes: object) -> None:
-        place = self._place(name)
+        place = self._latest.get(name)
         if place is None or self.records[place].state is not ExchangeState.PENDING:
             raise ValueError("no pending record")
         self.records[place] = self.records[place].model_copy(update=changes)

@@ -17,6 +17,8 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from metasearch.errors import ModelSetupError
@@ -319,13 +321,24 @@ def _retry_after(error: Exception) -> float | None:
         for name in ("litellm_response_headers", "headers"):
             headers = getattr(holder, name, None)
             value = headers.get("retry-after") if isinstance(headers, Mapping) else None
-            try:
-                seconds = float(value) if value is not None else -1.0
-            except (TypeError, ValueError):
-                continue  # A date: rare, and our own backoff will do.
-            if 0 <= seconds < float("inf"):
+            seconds = seconds_asked(value) if isinstance(value, str | int | float) else None
+            if seconds is not None:
                 return seconds
     return None
+
+
+def seconds_asked(value: str | float) -> float | None:
+    """What a ``Retry-After`` header means in seconds from now: a number, or a date (RFC 9110)."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            then = parsedate_to_datetime(str(value))
+        except (ValueError, IndexError):
+            return None
+        now = datetime.now(then.tzinfo)  # without a zone only in broken headers: then local
+        seconds = max(0.0, (then - now).total_seconds())
+    return seconds if 0 <= seconds < float("inf") else None
 
 
 def _completion(response: Any) -> Completion:

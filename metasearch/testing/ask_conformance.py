@@ -26,7 +26,7 @@ import time
 from metasearch.sandboxes import wire
 def send(value):
     import os
-    os.write(3, wire.encode(value))
+    os.write(4, wire.encode(value))
 GOOD = {"ask": 0, "messages": [["user", "x"]], "temperature": None, "max_tokens": None}
 """
 """A candidate's way past ``metasearch_runner``: it writes frames of its own."""

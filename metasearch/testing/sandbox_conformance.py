@@ -810,7 +810,11 @@ class Attacks:
         def main():
             for number in range(1, 9):
                 text = json.dumps({"call": number, "value": "forged"}).encode()
-                os.write(3, struct.pack("<4sII", b"MSW1", len(text), 0) + text)
+                for fd in (3, 4):
+                    try:
+                        os.write(fd, struct.pack("<4sII", b"MSW1", len(text), 0) + text)
+                    except OSError:
+                        pass
             os._exit(0)
         """
         async with holding(provider, source) as sandbox:

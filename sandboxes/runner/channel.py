@@ -1,4 +1,4 @@
-"""The program's end of the pipe: calls come in, values and asks go out, answers come in.
+"""The program's ends of two pipes: calls come in, values and asks go out, answers come in.
 
 Any thread of the program may ask while a call runs. Whichever waits first reads for all; so
 there is no thread of ours, which a fork would lose and a limit on processes would count.
@@ -18,16 +18,18 @@ _CHUNK = 1 << 18
 
 
 class Channel:
-    """Frames over one descriptor, for the threads of the process that made it."""
+    """Frames over two pipes, for the threads of the process that made it."""
 
-    def __init__(self, descriptor: int, most: int) -> None:
-        """Take over a descriptor.
+    def __init__(self, reader: int, writer: int, most: int) -> None:
+        """Take over two descriptors.
 
         Args:
-            descriptor: Of a connected socket, blocking.
+            reader: Where calls and answers come in, blocking.
+            writer: Where values and asks go out, blocking.
             most: Bytes of one frame that goes out.
         """
-        self._descriptor = descriptor
+        self._reader = reader
+        self._writer = writer
         self._most = most
         self._process = os.getpid()
         self._frames = wire.FrameReader(sys.maxsize)
@@ -118,7 +120,7 @@ class Channel:
         self._changed.release()
         data: bytes | None = None
         try:
-            data = os.read(self._descriptor, _CHUNK)
+            data = os.read(self._reader, _CHUNK)
         finally:
             self._changed.acquire()
             self._reading = False
@@ -133,7 +135,7 @@ class Channel:
     def _write(self, frame: bytes) -> None:
         view = memoryview(frame)
         while view:
-            view = view[os.write(self._descriptor, view) :]
+            view = view[os.write(self._writer, view) :]
 
 
 def _refused(reason: str) -> dict[str, Any]:

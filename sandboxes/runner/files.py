@@ -15,7 +15,8 @@ def write(folder: str, files: dict[str, bytes]) -> None:
     """
     for path, content in files.items():
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(_open_beneath(folder, path, flags, make=True), "wb", 0) as file:
+        # Buffered: on a disk that is nearly full, a plain write stops in the middle and is fine.
+        with os.fdopen(_open_beneath(folder, path, flags, make=True), "wb") as file:
             file.write(content)
 
 

@@ -29,7 +29,11 @@ USER = 1000
 BAD_COMMAND = {errno.ENOENT: 127, errno.EACCES: 126, errno.ENOEXEC: 126}
 """Exit codes by which shells say that a command could not be started."""
 
-_MAX_OPEN_FILES = 1024
+_MAX_OPEN_FILES = 512
+"""Of a candidate. As many descriptors and half as many again (one message's) can it leave
+unreceived in sockets, and the kernel counts these for each user, not for each sandbox: whoever
+may open no more files than this could then hand on no descriptor either. So it is less than
+anyone else may open, our own processes above all."""
 _WATCH_MILLISECONDS = 50
 
 
@@ -84,7 +88,7 @@ def make_room(order: Order, outside_user: int, outside_group: int, below_tmp: li
     socket.sethostname("sandbox")
 
 
-def keep(order: Order, control: socket.socket, program_fds: tuple[int, int, int]) -> NoReturn:
+def keep(order: Order, control: socket.socket, program_fds: list[int]) -> NoReturn:
     """Run a sandbox that has been made, until its owner lets go. Process 1 never returns."""
     keeper = _Keeper(order, control, program_fds)
     try:
@@ -102,13 +106,9 @@ def keep(order: Order, control: socket.socket, program_fds: tuple[int, int, int]
 
 def limit_for_all() -> None:
     """The limits that are the same for every candidate; set once, before the forks."""
-    _limit(
-        {
-            resource.RLIMIT_CORE: 0,
-            resource.RLIMIT_NOFILE: _MAX_OPEN_FILES,
-            resource.RLIMIT_MEMLOCK: 65536,
-        }
-    )
+    _limit({resource.RLIMIT_CORE: 0, resource.RLIMIT_MEMLOCK: 65536})
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _limit(hard_limits: dict[int, int]) -> None:
@@ -119,9 +119,7 @@ def _limit(hard_limits: dict[int, int]) -> None:
 
 
 class _Keeper:
-    def __init__(
-        self, order: Order, control: socket.socket, program_fds: tuple[int, int, int]
-    ) -> None:
+    def __init__(self, order: Order, control: socket.socket, program_fds: list[int]) -> None:
         self.order = order
         self.control = control
         self.program_fds = program_fds
@@ -224,8 +222,8 @@ class _Keeper:
                 return
         if self.calls == 1:
             null = os.open("/dev/null", os.O_RDONLY)
-            channel, out, err = self.program_fds
-            pid = self.fork([null, out, err, channel])
+            questions, answers, out, err = self.program_fds
+            pid = self.fork([null, out, err, questions, answers])
             if pid == 0:
                 _as_program(lambda: program.serve(WORK, self.order.output))
             self.running[pid] = "call"
@@ -257,12 +255,15 @@ class _Keeper:
             os.closerange(len(high), _MAX_OPEN_FILES)
             cpu = self.order.cpu * max(self.calls, 1)
             resource.setrlimit(resource.RLIMIT_CPU, (cpu, resource.RLIM_INFINITY))
+            _limit({resource.RLIMIT_NOFILE: _MAX_OPEN_FILES})
+            seccomp.install(accounted=self.order.accounted)
+            # From here on a candidate that runs already could write into this process: not
+            # before the filter holds, or it would have found one that has none.
             linux.set_dumpable(True)
             with contextlib.suppress(OSError):
                 score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
                 os.write(score, b"500")
                 os.close(score)
-            seccomp.install(accounted=self.order.accounted)
         except BaseException:
             os._exit(125)
         return 0

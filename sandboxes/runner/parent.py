@@ -51,7 +51,10 @@ def main() -> None:
     program.prepare(keeper.WORK)
     seccomp.prepare()
     if setup["cold"]:
-        _be_the_keeper(control, keeper.Order(setup["order"]), descriptors)
+        order = keeper.Order(setup["order"])
+        # Without a user namespace of its own it would be counted together with its neighbours.
+        order.count_processes = order.count_processes and not setup["root"]
+        _be_the_keeper(control, order, descriptors)
     # A fork of a process that has initialised CUDA cannot use it.
     if _has_threads() or _has_open(setup["nodes"]):
         _reply(control, {"threads": True})
@@ -100,7 +103,8 @@ def _fork_keeper(
             except BaseException as error:
                 _reply(control, {"unmade": str(error)})
                 os._exit(1)
-            keeper.keep(order, control, (descriptors[1], descriptors[2], descriptors[3]))
+            _, *fds = descriptors
+            keeper.keep(order, control, fds)
         # An owner that has let go of this sandbox already is seen by the keeper too.
         with contextlib.suppress(BrokenPipeError):
             _reply(control, {"started": True}, pidfd)
@@ -123,8 +127,7 @@ def _be_the_keeper(control: socket.socket, order: keeper.Order, descriptors: lis
     pidfd = os.pidfd_open(os.getpid())
     _reply(control, {"started": True}, pidfd)
     os.close(pidfd)
-    channel, out, err = descriptors
-    keeper.keep(order, control, (channel, out, err))
+    keeper.keep(order, control, descriptors)
 
 
 def _become_ordinary(user: int) -> None:

@@ -24,8 +24,8 @@ from metasearch.sandboxes import wire
 from metasearch.sandboxes.runner import files
 from metasearch.sandboxes.runner.channel import Channel
 
-CHANNEL = 3
-"""File descriptor of the pipe on which calls come and values go."""
+QUESTIONS, ANSWERS = 3, 4
+"""File descriptors of the pipes on which calls come and values go."""
 
 _PUBLIC = os.path.join(os.path.dirname(__file__), "public")
 """The folder of what candidates may import."""
@@ -67,7 +67,7 @@ def serve(folder: str, output: int) -> NoReturn:
     """
     random.seed(0)  # Here, because a fork seeds this one anew.
     gc.enable()
-    channel = Channel(CHANNEL, output + _FRAME_OVERHEAD)
+    channel = Channel(QUESTIONS, ANSWERS, output + _FRAME_OVERHEAD)
     public: Any = importlib.import_module("metasearch_runner")
     public._send = channel.ask
     while (call := channel.next_call()) is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from metasearch.archive import Archive, CampaignArchive, Held
+from metasearch.archive import Archive, Bill, CampaignArchive, Held
 from metasearch.exchange import Exchange, ExchangeState, Message, Usage
 from metasearch.program import Program
 
@@ -173,3 +173,48 @@ def test_equal_prompts_are_stored_once(run: CampaignArchive, begin: Begin) -> No
     for call in range(1, 20):
         begin(step, call)
     assert run._database.connection.execute("SELECT count(*) FROM blob").fetchone()[0] == size
+
+
+def test_a_candidate_s_calls_have_names_of_their_own(run: CampaignArchive, begin: Begin) -> None:
+    step = run.open_step().number
+    begin(step, 0)
+    answer(run, step, 0)
+    for number in (0, 1):
+        run.queue_candidate(step, number, Program(files={"a": str(number)}), operator="evolve")
+        for call in (0, 1):
+            place = (step, call, number)
+            with pytest.raises(ValueError, match=f"call {call} of candidate #{number} is unknown"):
+                run.fail_exchange(*place, error="", usage=Usage())
+            run.begin_exchange(*place, role="agent", model="m", messages=PROMPT, reserved_tokens=7)
+            with pytest.raises(ValueError, match="pending already"):
+                run.begin_exchange(*place, role="agent", model="m", messages=PROMPT)
+            if (number, call) != (1, 1):
+                run.answer_exchange(*place, reply=f"{number}.{call}", usage=USAGE)
+    assert [(e.asker, e.reply) for e in run.exchanges(step)] == [(None, "a \ud800 reply")]
+    assert [(e.call, e.asker, e.reply) for e in run.exchanges_by(0)] == [
+        (0, 0, "0.0"),
+        (1, 0, "0.1"),
+    ]
+    assert [e.asker for e in run.exchanges_of(1)] == [None]
+    assert run.exchange(step, 1) is None
+    found = run.exchange(step, 1, 0)
+    assert found is not None
+    assert (found.reply, found.messages) == ("0.1", PROMPT)
+    assert run.bill_of(0) == Bill(2, USAGE + USAGE)
+    assert run.mark_lost() == 1
+    assert run.held().tokens == 7
+    assert [e.state for e in run.exchanges_by(1)] == ["answered", "lost"]
+    assert run.bill_of(1) == Bill(2, USAGE)
+    assert run.bill_of(7) == Bill(0, Usage())
+    assert run.usage() == USAGE + USAGE + USAGE + USAGE
+    asked = [e.candidate for e in run.events() if e.kind == "asked"]
+    assert asked == [None, 0, 0, 1, 1]
+
+
+def test_a_bill_of_unknown_price_is_unknown(run: CampaignArchive) -> None:
+    step = run.open_step().number
+    run.queue_candidate(step, 0, Program(files={"a": "1"}), operator="evolve")
+    for call, usd in enumerate((0.5, None)):
+        run.begin_exchange(step, call, 0, role="agent", model="m", messages=PROMPT)
+        run.answer_exchange(step, call, 0, reply="", usage=Usage(input_tokens=1, usd=usd))
+    assert run.bill_of(0) == Bill(2, Usage(input_tokens=2, usd=None))

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from metasearch.campaign import CampaignFile
 from metasearch.campaign_file import load_campaign
 from metasearch.errors import CampaignError
+from metasearch.evaluation import EvaluationSpec
 
 MINIMAL = 'task = "Do it."\n[objectives]\nscore = "maximize"\n'
 
@@ -48,6 +50,9 @@ def test_the_minimal_file_has_defaults_for_all_the_rest(folder: Path) -> None:
         (MINIMAL + "[evaluator]\ntest = 'yes'\n", "'evaluator.test' is 'yes'"),
         (MINIMAL + "[budget]\nusd = 2026-01-01\n", "'budget.usd' is '2026-01-01'"),
         (MINIMAL + "[models]\ntemperature = 7\n", "'models.temperature' is 7"),
+        (MINIMAL + "[agent]\ncals = 7\n", "'agent.cals'; did you mean 'calls'"),
+        (MINIMAL + "[agent]\nseconds = 0\n", "'agent.seconds' is 0"),
+        (MINIMAL + "[agent]\nconcurrency = 65\n", "'agent.concurrency' is 65"),
         ('task = "x"\n[objectives]\nscore = "bigger"\n', "'objectives.score' is 'bigger'"),
         ("[objectives]\nscore = 'maximize'\n", "'task' is missing"),
         (MINIMAL + "[program]\nfiles = ['progam.py']\n", "Did you mean 'program.py'"),
@@ -213,3 +218,16 @@ def test_large_files_beside_the_evaluator_are_refused(
     with pytest.raises(CampaignError) as raised:
         load_campaign(folder)
     assert expected in str(raised.value)
+
+
+def test_candidates_may_ask_only_if_the_file_says_so(folder: Path) -> None:
+    silent = load_campaign(folder)
+    assert silent.settings.agent.calls == 0
+    assert EvaluationSpec.of(silent).asks_at_once == 0
+    given = load_campaign(write(folder, MINIMAL + "[agent]\nconcurrency = 3\n"))
+    assert given.settings.agent.calls == 100
+    assert EvaluationSpec.of(given).asks_at_once == 3
+    off = load_campaign(write(folder, MINIMAL + "[agent]\ncalls = 0\n"))
+    assert EvaluationSpec.of(off).asks_at_once == 0
+    stored = given.settings.model_dump_json()
+    assert CampaignFile.model_validate_json(stored) == given.settings

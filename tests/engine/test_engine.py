@@ -18,7 +18,7 @@ from metasearch.campaign_file import load_campaign
 from metasearch.candidate import Candidate, EvaluationResult, Outcome
 from metasearch.engine import Engine
 from metasearch.engine.observer import Silent
-from metasearch.errors import CampaignError, EvaluatorError, ModelError
+from metasearch.errors import BudgetExhausted, CampaignError, EvaluatorError, ModelError
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
 from metasearch.models import Ledger
@@ -261,6 +261,33 @@ def test_an_evaluators_bug_stops_the_campaign_and_blames_no_candidate(
     assert run.evaluations() == 20
     assert all(run.candidate(c.number).outcome is not None for c in queued)
     assert not set(first.bought) & set(second.bought)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_candidate_whose_asks_the_budget_does_not_reach_stays_queued(
+    folder: Path, archive: Archive, closed: bool
+) -> None:
+    campaign = load(folder, budget__evaluations=20, concurrency=3)
+    run = archive.create(campaign)
+    used_up = True
+
+    def evaluate(request: EvaluationRequest) -> EvaluationResult:
+        if used_up and request.number >= 5:
+            raise BudgetExhausted("The budget of 7 tokens is used up.", "tokens")
+        return measure(request)
+
+    assert run_once(campaign, run, evaluate=evaluate) == "tokens"
+    queued = run.queued()
+    assert queued
+    if closed:  # as when another strategy takes over: nobody but the engine measures these
+        for step in run.unfinished_steps():
+            run.end_step(step.number)
+    assert run_once(campaign, run, evaluate=evaluate) == "tokens"
+    assert [c.number for c in run.queued()][: len(queued)] == [c.number for c in queued]
+    used_up = False
+    assert run_once(campaign, run, evaluate=evaluate) == "evaluations"
+    assert run.evaluations() == 20
+    assert all(run.candidate(c.number).outcome is not None for c in queued)
 
 
 def test_a_model_that_only_repeats_itself_ends_as_stalled(folder: Path, archive: Archive) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -12,6 +14,7 @@ from metasearch.errors import ModelError, ModelSetupError
 from metasearch.exchange import ExchangeState, Message
 from metasearch.models import CUT, MAX_REPLY, Backoff, ModelClient
 from metasearch.models.memory_journal import MemoryJournal
+from metasearch.models.provider import seconds_asked
 from metasearch.step import Reply
 from metasearch.testing.model_server import Break, Fault, ModelServer
 
@@ -423,3 +426,26 @@ async def test_call_cancelled_between_attempts_costs_nothing(
                 await asking
     assert journal.records[0].state is ExchangeState.FAILED
     assert client._ledger.held_tokens == client._ledger.reserved_tokens == 0
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("3", 3.0),
+        ("0.25", 0.25),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("-1", None),
+        ("inf", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:
+    assert seconds_asked(header) == seconds
+
+
+def test_a_date_to_come_is_so_many_seconds_from_now() -> None:
+    then = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    asked = seconds_asked(then)
+    assert asked is not None
+    assert 85 < asked <= 90

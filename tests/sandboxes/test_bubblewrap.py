@@ -330,12 +330,36 @@ def test_a_killed_owner_leaves_no_process(cold: bool) -> None:
     [
         ("bwrap: No permissions to create new namespace: Operation not permitted", "namespaces"),
         ("bwrap: setting up uid map: Permission denied", "namespaces"),
+        ("bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted", "namespaces"),
+        ("bwrap: Creating new namespace failed: nesting depth or ... (ENOSPC)", "namespaces"),
         ("bwrap: Can't find source path /x: Permission denied", "readable"),
         ("bwrap: something else", "bwrap --ro-bind"),
     ],
 )
 def test_complaints_come_with_a_remedy(complaint: str, remedy: str) -> None:
     assert remedy in str(explain(complaint))
+
+
+@pytest.mark.parametrize(
+    ("setting", "bad", "mended"),
+    [
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
+        ("kernel/unprivileged_userns_clone", "0", "1"),
+        ("user/max_user_namespaces", "0", "15000"),
+    ],
+)
+def test_the_setting_that_forbids_namespaces_is_named(
+    tmp_path: Path, setting: str, bad: str, mended: str
+) -> None:
+    key = setting.replace("/", ".")
+    (tmp_path / setting).parent.mkdir()
+    (tmp_path / setting).write_text(f"{bad}\n")
+    said = str(explain("bwrap: setting up uid map: Permission denied", tmp_path))
+    assert f"{key} is {bad}" in said
+    assert f"sudo sysctl -w {key}={mended}" in said
+    (tmp_path / setting).write_text(f"{mended}\n")
+    said = str(explain("bwrap: setting up uid map: Permission denied", tmp_path))
+    assert key not in said
 
 
 async def test_a_room_that_cannot_be_made_is_our_failure(provider: BubblewrapProvider) -> None:
