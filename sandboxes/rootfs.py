@@ -9,7 +9,7 @@ from pathlib import Path
 
 from metasearch.errors import PrerequisiteError
 from metasearch.sandboxes.base import LeasedDevice
-from metasearch.sandboxes.gpus import shown
+from metasearch.sandboxes.gpus import shown as gpus
 from metasearch.sandboxes.runner.keeper import ROOM, USER
 
 CODE = "/.metasearch"
@@ -96,24 +96,24 @@ def command(
             line += ["--cap-add", f"CAP_{capability}"]
     else:
         line += ["--unshare-user", "--uid", str(USER), "--gid", str(USER)]
-    for name, value in (*_environment(threads), *shown.environment(devices)):
+    for name, value in (*_environment(threads), *gpus.environment(devices)):
         line += ["--setenv", name, value]
-    visible = _shown(paths)
+    shown = _shown(paths)
     runner = f"{CODE}/metasearch/sandboxes"
     # Folders on the way would get their host's rights, which may keep others out.
     parents = {
         str(parent)
-        for path in (*visible, runner, "/etc/x", _VAR_TMP)
+        for path in (*shown, runner, "/etc/x", _VAR_TMP)
         for parent in Path(path).parents
     }
     if room is not None and below_tmp(paths):
         line += ["--size", str(room), "--perms", "1777", "--tmpfs", _TMP]
         parents.discard(_TMP)
     for folder in sorted(parents - {"/"}):
-        if not any(Path(folder).is_relative_to(path) for path in ("/usr", *visible)):
+        if not any(Path(folder).is_relative_to(path) for path in ("/usr", *shown)):
             line += ["--perms", "0755", "--dir", folder]
     line += _system()
-    for path in visible:
+    for path in shown:
         line += ["--ro-bind", path, path]
     line += ["--ro-bind", str(Path(__file__).parent), runner]
     for descriptor, name in ((passwd, "passwd"), (group, "group")):
@@ -121,14 +121,14 @@ def command(
     line += ["--tmpfs", "/dev"]
     for name in _DEVICES:
         line += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
-    for outside, inside in shown.nodes(devices):
+    for outside, inside in gpus.nodes(devices):
         line += ["--dev-bind", outside, inside]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         line += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]
     line += ["--symlink", "/proc/self/fd", "/dev/fd", "--symlink", f"{ROOM}/shm", "/dev/shm"]  # noqa: S108
     line += ["--remount-ro", "/dev", "--proc", "/proc"]
     for name in (_TMP, _VAR_TMP):
-        if not any(Path(path).is_relative_to(name) for path in visible):
+        if not any(Path(path).is_relative_to(name) for path in shown):
             line += ["--symlink", ROOM + _TMP, name]
     if room is None:
         line += ["--dir", ROOM]
