@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.campaign import Campaign, Price, Role
-from metasearch.candidate import EvaluationResult, Split
-from metasearch.engine.broker import ROLE, Broker
+from metasearch.campaign import Campaign, Price
+from metasearch.candidate import Candidate, Split
+from metasearch.engine.broker import Broker
 from metasearch.engine.engine import INTERRUPTED, Engine
 from metasearch.engine.observer import Observer, Report, Silent
 from metasearch.errors import (
@@ -24,8 +24,7 @@ from metasearch.errors import (
 )
 from metasearch.evaluation import EvaluationPool, EvaluationRequest, EvaluationSpec
 from metasearch.exchange import ExchangeState
-from metasearch.models import Ledger, MemoryJournal, ModelClient
-from metasearch.program import Program
+from metasearch.models import Ledger, ModelClient
 from metasearch.step import Strategy, Task
 from metasearch.strategies import load_strategy
 
@@ -116,17 +115,18 @@ async def _search(
         observer.started(engine.report(), resumed)
         with _signals(engine, observer):
             async with asyncio.TaskGroup() as setting_up:  # litellm takes two seconds to load
-                checked = setting_up.create_task(_check(models, strategy.roles, broker))
+                checker = models if broker is None else broker
+                checked = setting_up.create_task(checker.check(strategy.roles))
                 first = None if broker is None else checked
                 setting_up.create_task(_measure_seed(pool, engine, first))
             if stored.strategy != settings.strategy:
                 _close_steps(run, stored.strategy.name, observer)
             run.update_settings(_with_prices(campaign, checked.result()))
             reason = await engine.run()
-        report = engine.report()
-        if settings.evaluator.test and reason != INTERRUPTED:
-            await _measure_on_test(campaign, run, pool, report, broker, observer)
-        return reason, report
+        best = engine.report().best
+        if settings.evaluator.test and reason != INTERRUPTED and best is not None:
+            await _measure_on_test(campaign, run, pool, best, broker, observer)
+        return reason, engine.report()
 
 
 async def _beat(run: CampaignArchive) -> None:
@@ -149,17 +149,6 @@ def _close_steps(run: CampaignArchive, strategy: str, observer: Observer) -> Non
             f"Closed {len(steps)} unfinished steps of {strategy}; "
             f"their {replies} replies stay on record."
         )
-
-
-async def _check(
-    models: ModelClient, roles: tuple[Role, ...], broker: Broker | None
-) -> dict[str, Price | None]:
-    """Check the models of the strategy, and the one that candidates ask; their prices."""
-    if broker is None:
-        return await models.check(roles)
-    prices = await models.check((*roles, ROLE))
-    await broker.check()
-    return prices
 
 
 async def _measure_seed(
@@ -200,29 +189,6 @@ def _with_prices(campaign: Campaign, prices: Mapping[str, Price | None]) -> Camp
     )
     settings = campaign.settings.model_copy(update={"models": models})
     return campaign.model_copy(update={"settings": settings})
-
-
-async def evaluate_once(
-    campaign: Campaign, program: Program, split: Split = Split.VALIDATION
-) -> EvaluationResult:
-    """Evaluate one program as the campaign would; nothing is archived."""
-    settings = campaign.settings
-    request = EvaluationRequest(number=0, files=program.files, split=split, seed=settings.seed)
-    async with contextlib.AsyncExitStack() as rooms:
-        attend = None
-        if settings.agent.calls:
-            ledger = Ledger(usd=settings.budget.usd, tokens=settings.budget.tokens)
-            models = ModelClient(
-                settings.models, MemoryJournal(), ledger, settings.seed, settings.concurrency
-            )
-            await rooms.enter_async_context(models)
-            broker = await rooms.enter_async_context(Broker(models, settings.agent))
-            await _check(models, (), broker)
-            attend = partial(broker.attend, 0, request.number, split)
-        pool = EvaluationPool(EvaluationSpec.of(campaign), lanes=1)
-        await rooms.enter_async_context(pool)
-        await pool.check()
-        return await pool.evaluate(request, attend)
 
 
 def _open(archive: Archive, campaign: Campaign, fresh: bool) -> tuple[CampaignArchive, bool]:
@@ -268,13 +234,12 @@ async def _measure_on_test(
     campaign: Campaign,
     run: CampaignArchive,
     pool: EvaluationPool,
-    report: Report,
+    best: Candidate,
     broker: Broker | None,
     observer: Observer,
 ) -> None:
     """Measure the best candidate on the test split, once; the search never sees it."""
-    best = report.best
-    if best is None or any(e.split is Split.TEST for e in run.evaluations_of(best.number)):
+    if any(e.split is Split.TEST for e in run.evaluations_of(best.number)):
         return
     program = run.program(best)
     request = EvaluationRequest(
