@@ -92,9 +92,7 @@ class Asking:
             raise asks.Malformed(f"went on asking after {MAX_REFUSED} of its asks were refused")
         ask = asks.Ask.read(message)
         self._deadline.pause()
-        task = asyncio.create_task(self._answer(number, self._answers, ask))
-        self._running[number] = task
-        task.add_done_callback(lambda done: self._forget(number, done))
+        self._running[number] = asyncio.create_task(self._answer(number, self._answers, ask))
 
     def end(self) -> None:
         """The call has ended: nobody waits for what it has asked."""
@@ -110,10 +108,8 @@ class Asking:
             self._failed(error)
             return
         self._refused += isinstance(answer, asks.Refused)
+        # Before it is sent: the next ask may be here sooner than any callback runs.
+        del self._running[number]
+        if not self._running and self._deadline is not None:
+            self._deadline.go_on()
         self._send(wire.encode({"asked": number, **asks.pack(answer)}))
-
-    def _forget(self, number: int, done: asyncio.Task[None]) -> None:
-        if self._running.get(number) is done:
-            del self._running[number]
-            if not self._running and self._deadline is not None:
-                self._deadline.go_on()
