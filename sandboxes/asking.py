@@ -13,8 +13,8 @@ from typing import Any
 
 from metasearch.sandboxes import asks, wire
 
-MAX_REFUSED = 100
-"""Refused asks after which a candidate is ended, which could otherwise go on for ever."""
+MAX_REFUSED = 1000
+"""Refused asks of one call after which a candidate is ended; else it could go on for ever."""
 
 
 class Deadline:
@@ -74,6 +74,7 @@ class Asking:
     def begin(self, deadline: Deadline) -> None:
         """A call runs from now on, until this deadline."""
         self._deadline = deadline
+        self._refused = 0
 
     def take(self, message: dict[str, Any]) -> None:
         """Have an ask of the running call answered.

@@ -368,6 +368,22 @@ class AskConformance:
         assert caught.outcome is Outcome.INVALID
         assert len(model.asked) == MAX_REFUSED
 
+    async def test_refusals_are_counted_for_each_call(self, provider: SandboxProvider) -> None:
+        source = """
+        import metasearch_runner
+        def main(times):
+            for _ in range(times):
+                try:
+                    metasearch_runner.ask("please")
+                except metasearch_runner.BudgetExceeded:
+                    pass
+            return "a guess"
+        """
+        model = Model(answers=lambda ask: Refused("used up", "calls"))
+        async with asking(provider, source, model) as sandbox:
+            for _ in range(3):
+                assert await sandbox.call("program:main", MAX_REFUSED // 2) == "a guess"
+
     async def test_one_that_never_reads_its_replies_is_ended(
         self, provider: SandboxProvider
     ) -> None:
