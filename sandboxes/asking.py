@@ -13,8 +13,8 @@ from typing import Any
 
 from metasearch.sandboxes import asks, wire
 
-MAX_REFUSED = 100
-"""Refused asks after which a candidate is ended, which could otherwise go on for ever."""
+MAX_REFUSED = 1000
+"""Refused asks of one call after which a candidate is ended; else it could go on for ever."""
 
 
 class Deadline:
@@ -74,6 +74,7 @@ class Asking:
     def begin(self, deadline: Deadline) -> None:
         """A call runs from now on, until this deadline."""
         self._deadline = deadline
+        self._refused = 0
 
     def take(self, message: dict[str, Any]) -> None:
         """Have an ask of the running call answered.
@@ -92,9 +93,7 @@ class Asking:
             raise asks.Malformed(f"went on asking after {MAX_REFUSED} of its asks were refused")
         ask = asks.Ask.read(message)
         self._deadline.pause()
-        task = asyncio.create_task(self._answer(number, self._answers, ask))
-        self._running[number] = task
-        task.add_done_callback(lambda done: self._forget(number, done))
+        self._running[number] = asyncio.create_task(self._answer(number, self._answers, ask))
 
     def end(self) -> None:
         """The call has ended: nobody waits for what it has asked."""
@@ -110,10 +109,8 @@ class Asking:
             self._failed(error)
             return
         self._refused += isinstance(answer, asks.Refused)
+        # Before it is sent: the next ask may be here sooner than any callback runs.
+        del self._running[number]
+        if not self._running and self._deadline is not None:
+            self._deadline.go_on()
         self._send(wire.encode({"asked": number, **asks.pack(answer)}))
-
-    def _forget(self, number: int, done: asyncio.Task[None]) -> None:
-        if self._running.get(number) is done:
-            del self._running[number]
-            if not self._running and self._deadline is not None:
-                self._deadline.go_on()

@@ -13,10 +13,11 @@ the provider are ours: what they raise ends the evaluation, and its candidate st
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from metasearch.campaign import AgentSection, Role
+from metasearch.campaign import AgentSection, Price, Role
 from metasearch.candidate import Split
 from metasearch.errors import BudgetExhausted, ModelSetupError, RequestRefused
 from metasearch.evaluation import AnswerAsk
@@ -40,12 +41,13 @@ class Broker:
         self._caps = caps
         self._running: dict[tuple[int, int, int], asyncio.Task[Reply]] = {}
 
-    async def check(self) -> None:
-        """Make sure that the caps can be kept.
+    async def check(self, roles: Sequence[Role] = ()) -> dict[str, Price | None]:
+        """Check the model that candidates ask, and those of further roles; their prices.
 
         Raises:
-            ModelSetupError: The model cannot be used, or its price is unknown under a cap in USD.
+            ModelSetupError: A model cannot be used, or a cap in USD cannot be kept.
         """
+        prices = await self._models.check((*roles, ROLE))
         usd, _ = await self._models.upper_bound(ROLE, (), self._caps.max_tokens)
         if usd is None and self._caps.usd is not None:
             raise ModelSetupError(
@@ -53,6 +55,7 @@ class Broker:
                 f"{self._caps.usd:g} cannot be kept. Give the price under [models.prices], or "
                 "leave agent.usd out and keep to agent.tokens."
             )
+        return prices
 
     def attend(self, step: int, candidate: int, split: Split = Split.VALIDATION) -> AnswerAsk:
         """What answers the asks of one attempt at an evaluation; its caps are fresh."""

@@ -5,36 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.campaign import Campaign, Price, Role
-from metasearch.candidate import EvaluationResult, Split
-from metasearch.engine.broker import ROLE, Broker
+from metasearch.campaign import Campaign, Price
+from metasearch.candidate import Candidate, Split
+from metasearch.engine.broker import Broker
 from metasearch.engine.engine import INTERRUPTED, Engine
 from metasearch.engine.observer import Observer, Report, Silent
+from metasearch.engine.opening import close_steps, ledger_of, open_run, recordings_for, with_prices
 from metasearch.errors import (
     ArchiveError,
     BudgetExhausted,
-    CampaignChanged,
     MetasearchError,
-    UsageError,
 )
 from metasearch.evaluation import EvaluationPool, EvaluationRequest, EvaluationSpec
-from metasearch.exchange import Exchange, ExchangeState
-from metasearch.models import (
-    Ledger,
-    MemoryJournal,
-    ModelClient,
-    Recording,
-    read_recording,
-    source_of,
-)
-from metasearch.program import Program
+from metasearch.models import ModelClient
 from metasearch.step import Strategy, Task
 from metasearch.strategies import load_strategy
 
@@ -86,7 +75,7 @@ async def run_campaign(
     )
     strategy = load_strategy(settings.strategy, task)
     with Archive.open(archive_path, create=True) as archive:
-        run, resumed = _open(archive, campaign, fresh=fresh, accept=accept_evaluator)
+        run, resumed = open_run(archive, campaign, fresh=fresh, accept=accept_evaluator)
         with run.hold(), _pausing(run):
             async with asyncio.TaskGroup() as group:
                 heart = group.create_task(_beat(run))
@@ -114,7 +103,7 @@ async def _search(
     """Open the rooms, run the engine in them, measure the best on the test split."""
     settings, stored = campaign.settings, run.resolved().settings
     lost = run.mark_lost()
-    ledger = _ledger(campaign, run)
+    ledger = ledger_of(campaign, run)
     models = ModelClient(
         settings.models,
         run,
@@ -122,7 +111,7 @@ async def _search(
         seed=settings.seed,
         concurrency=settings.concurrency,
         prices=stored.models.prices,
-        recordings=_recordings(campaign, archive, run),
+        recordings=recordings_for(campaign, archive, run),
     )
     pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes, notice=observer.notice)
     broker = Broker(models, settings.agent) if settings.agent.calls else None
@@ -135,46 +124,18 @@ async def _search(
         observer.started(engine.report(), resumed)
         with _signals(engine, observer):
             async with asyncio.TaskGroup() as setting_up:  # litellm takes two seconds to load
-                checked = setting_up.create_task(_check(models, strategy.roles, broker))
+                checker = models if broker is None else broker
+                checked = setting_up.create_task(checker.check(strategy.roles))
                 first = None if broker is None else checked
                 setting_up.create_task(_measure_seed(pool, engine, first))
             if stored.strategy != settings.strategy:
-                _close_steps(run, stored.strategy.name, observer)
-            run.update(_with_prices(campaign, checked.result()))
+                close_steps(run, stored.strategy.name, observer)
+            run.update(with_prices(campaign, checked.result()))
             reason = await engine.run()
-        report = engine.report()
-        if settings.evaluator.test and reason != INTERRUPTED:
-            await _measure_on_test(campaign, run, pool, report, broker, observer)
-        return reason, report
-
-
-def _recordings(campaign: Campaign, archive: Archive, run: CampaignArchive) -> dict[str, Recording]:
-    """What answers for models that replay a file, or another campaign of the archive."""
-    models = campaign.settings.models
-    found = {}
-    for model in {models.model_for(role) for role in get_args(Role)}:
-        source = source_of(model)
-        if source is None:
-            continue
-        found[model] = Recording.for_model(model, _recorded(source, archive, run))
-    return found
-
-
-def _recorded(source: str, archive: Archive, run: CampaignArchive) -> Iterator[Exchange]:
-    if Path(source).is_file():
-        return read_recording(Path(source))
-    try:
-        recorded = archive.campaign(source)
-    except UsageError as error:
-        raise UsageError(
-            f"There is no file {source!r} to replay, and no campaign. {error}"
-        ) from None
-    if recorded.id == run.id:
-        raise UsageError(
-            f"{source!r} is the run that would replay itself; give the id of an earlier run "
-            "('metasearch list')."
-        )
-    return recorded.all_exchanges()
+        best = engine.report().best
+        if settings.evaluator.test and reason != INTERRUPTED and best is not None:
+            await _measure_on_test(campaign, run, pool, best, broker, observer)
+        return reason, engine.report()
 
 
 async def _beat(run: CampaignArchive) -> None:
@@ -182,32 +143,6 @@ async def _beat(run: CampaignArchive) -> None:
     while True:
         await asyncio.sleep(_BEAT_SECONDS)
         run.beat()
-
-
-def _close_steps(run: CampaignArchive, strategy: str, observer: Observer) -> None:
-    """End the steps that another strategy left unfinished: this one cannot go on with them."""
-    steps = [record.number for record in run.unfinished_steps() if record.number > 0]
-    replies = sum(
-        exchange.state is ExchangeState.ANSWERED for n in steps for exchange in run.exchanges(n)
-    )
-    for number in steps:
-        run.end_step(number)
-    if steps:
-        observer.notice(
-            f"Closed {len(steps)} unfinished steps of {strategy}; "
-            f"their {replies} replies stay on record."
-        )
-
-
-async def _check(
-    models: ModelClient, roles: tuple[Role, ...], broker: Broker | None
-) -> dict[str, Price | None]:
-    """Check the models of the strategy, and the one that candidates ask; their prices."""
-    if broker is None:
-        return await models.check(roles)
-    prices = await models.check((*roles, ROLE))
-    await broker.check()
-    return prices
 
 
 async def _measure_seed(
@@ -240,96 +175,16 @@ def _first(raised: BaseException) -> BaseException:
     return _first(raised.exceptions[0]) if isinstance(raised, BaseExceptionGroup) else raised
 
 
-def _with_prices(campaign: Campaign, prices: Mapping[str, Price | None]) -> Campaign:
-    """The campaign with its models' prices frozen, so that its bill never changes its mind."""
-    known = {model: price for model, price in prices.items() if price is not None}
-    models = campaign.settings.models.model_copy(
-        update={"prices": {**known, **campaign.settings.models.prices}}
-    )
-    settings = campaign.settings.model_copy(update={"models": models})
-    return campaign.model_copy(update={"settings": settings})
-
-
-async def evaluate_once(
-    campaign: Campaign, program: Program, split: Split = Split.VALIDATION
-) -> EvaluationResult:
-    """Evaluate one program as the campaign would; nothing is archived."""
-    settings = campaign.settings
-    request = EvaluationRequest(number=0, files=program.files, split=split, seed=settings.seed)
-    async with contextlib.AsyncExitStack() as rooms:
-        attend = None
-        if settings.agent.calls:
-            ledger = Ledger(usd=settings.budget.usd, tokens=settings.budget.tokens)
-            models = ModelClient(
-                settings.models, MemoryJournal(), ledger, settings.seed, settings.concurrency
-            )
-            await rooms.enter_async_context(models)
-            broker = await rooms.enter_async_context(Broker(models, settings.agent))
-            await _check(models, (), broker)
-            attend = partial(broker.attend, 0, request.number, split)
-        pool = EvaluationPool(EvaluationSpec.of(campaign), lanes=1)
-        await rooms.enter_async_context(pool)
-        await pool.check()
-        return await pool.evaluate(request, attend)
-
-
-def _open(
-    archive: Archive, campaign: Campaign, *, fresh: bool, accept: bool
-) -> tuple[CampaignArchive, bool]:
-    """The run to continue, or a new one; refuses to mix measurements that do not compare."""
-    if fresh or not archive.has(campaign.name):
-        return archive.create(campaign), False
-    run = archive.campaign(campaign.name)
-    stored = run.resolved()
-    changed = []
-    if stored.settings.seed != campaign.settings.seed:
-        changed.append("the random seed")
-    if stored.evaluator_digest != campaign.evaluator_digest:
-        changed.append("the evaluator")
-    if stored.settings.objectives != campaign.settings.objectives:
-        changed.append("the objectives")
-    if stored.seed_program.digest != campaign.seed_program.digest:
-        changed.append("the seed program")
-    seed = run.of_call(0, 0)
-    scored = seed is not None and seed.scored
-    if not scored and (changed or (seed is not None and seed.outcome is not None)):
-        return archive.create(campaign), False  # nothing to continue: its seed never scored
-    if changed and not (accept and changed == ["the evaluator"]):
-        fixed = (
-            ", or continue with --accept-evaluator if it scores as before (a mended bug, say)"
-            if changed == ["the evaluator"]
-            else ""
-        )
-        raise CampaignChanged(
-            f"{' and '.join(changed).capitalize()} of {campaign.name!r} changed since run "
-            f"{run.id} began: its {run.evaluations()} evaluations do not compare with new ones. "
-            f"Undo the change to continue{fixed}, or start another run with --fresh."
-        )
-    return run, True
-
-
-def _ledger(campaign: Campaign, run: CampaignArchive) -> Ledger:
-    budget, held = campaign.settings.budget, run.held()
-    return Ledger(
-        usd=budget.usd,
-        tokens=budget.tokens,
-        spent=run.usage(),
-        held_usd=held.usd,
-        held_tokens=held.tokens,
-    )
-
-
 async def _measure_on_test(
     campaign: Campaign,
     run: CampaignArchive,
     pool: EvaluationPool,
-    report: Report,
+    best: Candidate,
     broker: Broker | None,
     observer: Observer,
 ) -> None:
     """Measure the best candidate on the test split, once; the search never sees it."""
-    best = report.best
-    if best is None or any(e.split is Split.TEST for e in run.evaluations_of(best.number)):
+    if any(e.split is Split.TEST for e in run.evaluations_of(best.number)):
         return
     program = run.program(best)
     request = EvaluationRequest(

@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -24,7 +24,7 @@ from metasearch.evaluation.scores import Reading, estimates, passed, read_scores
 from metasearch.evaluation.session import Notes, Session
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec, StageSpec
 from metasearch.outcome import Outcome
-from metasearch.sandboxes.asks import Answers
+from metasearch.sandboxes.asks import Answer, Answers, Ask
 from metasearch.sandboxes.base import SandboxProvider
 
 Report = dict[str, Any]
@@ -53,10 +53,19 @@ class Measurement:
         self._functions = functions
         self._provider = provider
         self._request = request
-        self._answers = answers
+        self._answers = answers and Answers(self._noted(answers.answer), answers.at_once)
         self._notes = Notes()
         self._stages: list[Report] = []
         self._started = time.perf_counter()
+
+    def _noted(
+        self, answer: Callable[[Ask], Awaitable[Answer]]
+    ) -> Callable[[Ask], Awaitable[Answer]]:
+        async def noted(ask: Ask) -> Answer:
+            with self._notes.asking():
+                return await answer(ask)
+
+        return noted
 
     async def report(self) -> Report:
         """Measure, and say what came out.
@@ -186,8 +195,10 @@ class Measurement:
         own = time.perf_counter() - self._started - inside
         whole = f"the whole evaluation took longer than {self._spec.timeout:g} s"
         if inside > own:
+            asking = self._notes.seconds_asking
+            part = f", where {asking:.1f} s went by until models had answered" if asking else ""
             raise CandidateFailure(
-                Outcome.TIMED_OUT, f"{whole}, {inside:.1f} s of it inside the program"
+                Outcome.TIMED_OUT, f"{whole}, {inside:.1f} s of it inside the program{part}"
             )
         raise EvaluatorError(
             f"The evaluator itself took too long on candidate #{self._request.number}: {whole} "

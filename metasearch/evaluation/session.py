@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from mimetypes import MimeTypes
 from typing import TypeVar
@@ -52,6 +52,9 @@ class Notes:
     stderr: str = ""
     seconds_inside: float = 0.0
     """Wall time that the evaluator spent waiting for the candidate."""
+    seconds_asking: float = 0.0
+    """Wall time in which the candidate had an ask in flight."""
+    _asks: int = 0
     _feedback: list[str] = field(default_factory=list)
 
     @property
@@ -91,6 +94,19 @@ class Notes:
             raise EvaluatorError(f"attach: {media_type!r:.200} is no media type like 'image/png'")
         fallback = "text/plain" if isinstance(content, str) else "application/octet-stream"
         self.artifacts[name] = (media_type or _TYPES.guess_type(name)[0] or fallback, data)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """An ask is in flight; several may be at once."""
+        if not self._asks:
+            self.seconds_asking -= time.perf_counter()
+        self._asks += 1
+        try:
+            yield
+        finally:
+            self._asks -= 1
+            if not self._asks:
+                self.seconds_asking += time.perf_counter()
 
     def print(self, stdout: str, stderr: str) -> None:
         """Keep the end of what the candidate printed."""

@@ -231,6 +231,18 @@ class AskConformance:
         assert model.most_in_flight == 3
         assert sorted(int(ask.messages[0][1]) for ask in model.asked) == list(range(24))
 
+    async def test_threads_that_ask_as_fast_as_they_can(self, provider: SandboxProvider) -> None:
+        source = """
+        import metasearch_runner
+        from concurrent.futures import ThreadPoolExecutor
+        def main():
+            with ThreadPoolExecutor(6) as threads:
+                return [r.text for r in threads.map(metasearch_runner.ask, map(str, range(300)))]
+        """
+        model = Model(0.001)
+        runs = [returned(provider, source, model) for _ in range(3)]
+        assert await asyncio.gather(*runs) == [[str(n) for n in range(300)]] * 3
+
     async def test_a_thread_that_asks_when_its_call_has_ended(
         self, provider: SandboxProvider
     ) -> None:
@@ -355,6 +367,22 @@ class AskConformance:
         caught = await failure(provider, source, model)
         assert caught.outcome is Outcome.INVALID
         assert len(model.asked) == MAX_REFUSED
+
+    async def test_refusals_are_counted_for_each_call(self, provider: SandboxProvider) -> None:
+        source = """
+        import metasearch_runner
+        def main(times):
+            for _ in range(times):
+                try:
+                    metasearch_runner.ask("please")
+                except metasearch_runner.BudgetExceeded:
+                    pass
+            return "a guess"
+        """
+        model = Model(answers=lambda ask: Refused("used up", "calls"))
+        async with asking(provider, source, model) as sandbox:
+            for _ in range(3):
+                assert await sandbox.call("program:main", MAX_REFUSED // 2) == "a guess"
 
     async def test_one_that_never_reads_its_replies_is_ended(
         self, provider: SandboxProvider

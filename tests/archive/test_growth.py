@@ -35,6 +35,7 @@ READS: dict[str, Action] = {
     "evaluations_of": lambda run, n: run.evaluations_of(n),
     "artifacts": lambda run, n: run.artifacts(n),
     "exchange": lambda run, n: (run.exchange(n, 0), run.exchanges(n), run.exchanges_of(n)),
+    "exchanges_by": lambda run, n: (run.exchanges_by(n), run.bill_of(n), run.exchange(n, 0, n)),
     "events": lambda run, n: run.events(run.candidate(n).seq, limit=5),
     "summary": lambda run, n: run.summary(),
     "seconds": lambda run, n: run.seconds(),
@@ -46,15 +47,16 @@ def grow(run: CampaignArchive, size: int, result: Callable[..., EvaluationResult
         step = run.open_step().number
         ask(run, step, number)
         propose(run, step, number)
+        ask(run, step, number, number)
         # The best one comes early, so that the curve does not grow.
         run.settle(number, result(1000.0 if number == 5 else 1.0 + number % 7, stdout="o"))
         run.end_step(step)
 
 
-def ask(run: CampaignArchive, step: int, number: int) -> None:
+def ask(run: CampaignArchive, step: int, number: int, asker: int | None = None) -> None:
     prompt = [Message(role="user", content=f"improve {number}")]
-    run.begin_exchange(step, 0, role="propose", model="m", messages=prompt)
-    run.answer_exchange(step, 0, reply=f"reply {number}", usage=Usage())
+    run.begin_exchange(step, 0, asker, role="propose", model="m", messages=prompt)
+    run.answer_exchange(step, 0, asker, reply=f"reply {number}", usage=Usage())
 
 
 def propose(run: CampaignArchive, step: int, number: int) -> None:

@@ -284,3 +284,17 @@ async def test_a_cap_in_usd_needs_a_price(broker_of: MakeBroker) -> None:
         await broker_of(server, AgentSection(), price=None).check()
         with pytest.raises(ModelSetupError, match=r"agent\.usd = 1 cannot be kept"):
             await broker_of(server, AgentSection(usd=1), price=None).check()
+
+
+async def test_questions_that_change_places_are_asked_anew(
+    run: CampaignArchive, broker_of: MakeBroker
+) -> None:
+    with ModelServer(echo) as server:
+        answer = broker_of(server).attend(STEP, CANDIDATE)
+        for text in ("a", "b", "c"):
+            await answer(ask(text))
+        raced = broker_of(server).attend(STEP, CANDIDATE)
+        answers = [await raced(ask(text)) for text in ("b", "a", "c")]
+        assert [a.text for a in answers if isinstance(a, Given)] == ["re: b", "re: a", "re: c"]
+        assert server.counts.requests == 5
+    assert run.bill_of(CANDIDATE).calls == 5

@@ -183,12 +183,15 @@ def agents_prompts(server: ModelServer) -> Counter[str]:
 
 def test_agents_are_scored_and_billed(server: ModelServer, write: Write, tmp_path: Path) -> None:
     file = tmp_path / "archive.db"
-    finished = run(write(server.url), file)
+    finished = run(write(server.url, more="[evaluator]\ntest = true\n"), file)
     assert (finished["reason"], finished["evaluations"]) == ("evaluations", 8)
     asks = evaluated(file)
     assert len(asks) == 8
+    number = finished["best"]["candidate"]
+    # The test split is another measurement, and asks anew.
+    assert [e.reply for e in asks[number][2:]] == [e.reply for e in asks[number][:2]]
     for exchanges in asks.values():
-        assert [(e.call, e.role, e.state) for e in exchanges] == [
+        assert [(e.call, e.role, e.state) for e in exchanges[:2]] == [
             (0, "agent", "answered"),
             (1, "agent", "answered"),
         ]
@@ -197,16 +200,15 @@ def test_agents_are_scored_and_billed(server: ModelServer, write: Write, tmp_pat
     with Archive.open(file, read_only=True) as archive:
         campaign = archive.campaign("agents")
         assert {c.outcome for c in campaign.candidates()} <= {"scored", "rejected"}
-        best = campaign.best()[0]
-        assert best.scores["score"] == len(asks[best.number][1].reply)
-    reference = f"agents#{best.number}"
+        assert campaign.candidate(number).scores["score"] == len(asks[number][1].reply)
+    reference = f"agents#{number}"
     shown = json.loads(metasearch("show", reference, "--archive", file, "--json").stdout)
-    used = [e.usage for e in asks[best.number]]
-    assert shown["asks"]["calls"] == 2
+    used = [e.usage for e in asks[number]]
+    assert shown["asks"]["calls"] == len(used) == 4
     assert shown["asks"]["tokens"] == sum(u.tokens for u in used)
     assert shown["asks"]["usd"] == pytest.approx(sum(u.usd or 0 for u in used))
     text = metasearch("show", reference, "--archive", file).stdout
-    assert f"2 calls, {shown['asks']['tokens']} tokens, $" in text
+    assert f"4 calls, {shown['asks']['tokens']} tokens, $" in text
 
 
 def test_two_sequential_runs_of_one_seed_are_identical(write: Write, tmp_path: Path) -> None:

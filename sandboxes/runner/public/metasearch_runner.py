@@ -16,8 +16,9 @@ the program, and is answered, recorded and paid for outside::
 
 The campaign caps what one evaluation of a program may use: calls, tokens, USD and seconds.
 At a cap :class:`BudgetExceeded` is raised. A program may catch it, and answer with what it
-has. Asking is possible in functions that the evaluator calls, from several threads at once,
-and not in commands that it runs. Time spent waiting for a model is not the program's own.
+has. Asking is possible in functions that the evaluator calls, from several threads at once
+(asyncio programs use ``asyncio.to_thread``), and not in commands that it runs. Time spent
+waiting for a model is not the program's own.
 """
 
 from __future__ import annotations
