@@ -29,7 +29,7 @@ class Launcher(Protocol):
     async def launch(
         self, order: dict[str, Any], program: tuple[int, int, int, int]
     ) -> tuple[socket.socket, Inside | None]:
-        """A keeper with these descriptors (questions, answers, stdout, stderr); its control socket."""
+        """A keeper with these descriptors (questions, answers, stdout, stderr); its control."""
 
     @property
     def alive(self) -> bool:

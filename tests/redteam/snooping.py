@@ -116,7 +116,8 @@ ATTACKS = [
                     attempt(name, lambda: open(f"{home}/{name}").read())
             for path in ("/etc/shadow", "/etc/sudoers", "/etc/hostname.key", "/etc/ssh/sshd_config",
                          "/var/lib/docker", "/run/secrets", "/var/run/secrets/kubernetes.io"):
-                attempt(path, lambda: os.listdir(path) if os.path.isdir(path) else open(path).read())
+                attempt(path, lambda: os.listdir(path))
+                attempt(path, lambda: open(path).read())
             return honest(questions)
         """,
         HARMLESS,
