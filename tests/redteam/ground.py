@@ -89,7 +89,7 @@ class Traces:
         ]
         return cls(
             processes=len([process for process in family if _alive(process)]),
-            descriptors=sum(len(os.listdir(f"/proc/{holder.pid}/fd")) for holder in holders),
+            descriptors=sum(holder.num_fds() for holder in holders),
             mounts=len([line for line in mounts if re.search("sandbox|newroot", line)]),
             control_groups=len([group for group in groups if group[2] in owners]),
             files=frozenset(

@@ -89,7 +89,7 @@ ATTACKS = [
         HARMLESS,
     ),
     Attack(
-        "uses parts of the kernel that are often its weakest: bpf, io_uring, userfaultfd, keys, perf",
+        "uses the weakest parts of kernels: bpf, io_uring, userfaultfd, keys, perf",
         """
         import ctypes
         from kit import attempt, honest, syscall
@@ -100,7 +100,8 @@ ATTACKS = [
             attempt("io_uring", lambda: syscall(425, 425, 8, at))
             attempt("userfaultfd", lambda: syscall(323, 282, 1))
             attempt("keyctl", lambda: syscall(250, 219, 0, -3, 1))
-            attempt("add_key", lambda: syscall(248, 217, id(b"user") + 32, id(b"x") + 32, at, 8, -3))
+            kind, name = id(b"user") + 32, id(b"x") + 32
+            attempt("add_key", lambda: syscall(248, 217, kind, name, at, 8, -3))
             attempt("perf", lambda: syscall(298, 241, at, 0, -1, -1, 0))
             attempt("handle", lambda: syscall(304, 265, -100, at, 0))
             attempt("personality", lambda: syscall(135, 92, 0x0040000))
@@ -137,7 +138,8 @@ ATTACKS = [
         import os, subprocess
         from kit import attempt, got, honest, syscall
         def solve(questions, bait):
-            for words in (["su", "-c", "id"], ["mount"], ["newgrp"], ["passwd", "-S"], ["sudo", "-n", "id"]):
+            for line in ("su -c id", "mount", "newgrp", "passwd -S", "sudo -n id"):
+                words = line.split()
                 try:
                     done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL)
                     if b"uid=0" in done.stdout:

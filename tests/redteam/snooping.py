@@ -60,7 +60,7 @@ ATTACKS = [
         from kit import attempt, got, honest
         def solve(questions, bait):
             for pid in (bait["pid"], bait["pid"] + 1, 1):
-                for name in ("root/etc/passwd", "cwd/judge.py", "mem", "environ", "maps", "fd/0"):
+                for name in ("root/etc/passwd", "cwd/judge.py", "environ", "maps", "fdinfo/0"):
                     attempt(name, lambda: open(f"/proc/{pid}/{name}", "rb").read(10))
             try:
                 words = open(f"/proc/{bait['pid']}/cmdline", "rb").read()
@@ -116,7 +116,8 @@ ATTACKS = [
                     attempt(name, lambda: open(f"{home}/{name}").read())
             for path in ("/etc/shadow", "/etc/sudoers", "/etc/hostname.key", "/etc/ssh/sshd_config",
                          "/var/lib/docker", "/run/secrets", "/var/run/secrets/kubernetes.io"):
-                attempt(path, lambda: os.listdir(path) if os.path.isdir(path) else open(path).read())
+                attempt(path, lambda: os.listdir(path))
+                attempt(path, lambda: open(path).read())
             return honest(questions)
         """,
         HARMLESS,

@@ -11,6 +11,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,53 +93,58 @@ def interpreter() -> dict[str, str] | None:
     """How an ordinary user can run this interpreter's version with its packages, if at all."""
     version = "{}.{}".format(*sys.version_info)
     packages = next(path for path in sys.path if path.endswith("site-packages"))
-    found = None
+    path = f"{packages}:{ROOT}"
     for candidate in (sys.executable, f"/usr/bin/python{version}"):
         words = [*as_ordinary(), candidate, "-c", "import numpy, pytest, pydantic"]
-        path = f"{packages}:{ROOT}"
-        found = {"python": candidate, "path": path}
         run = subprocess.run(
             words, env={"PYTHONPATH": path}, cwd="/", capture_output=True, check=False
         )
         if run.returncode == 0:
-            return found
+            return {"python": candidate, "path": path}
     return None
 
 
 def as_ordinary() -> list[str]:
+    """Words before a command that make the user who runs it an ordinary one."""
     return [
         *("setpriv", f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups"),
         *("--inh-caps=-all", "--no-new-privs"),
+        # The first program may still be one that only root could start.
+        "env",
     ]
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder of an ordinary user; not below pytest's own, which it keeps to itself."""
+    with tempfile.TemporaryDirectory(prefix="ordinary-") as name:
+        if os.geteuid() == 0:
+            os.chown(name, ORDINARY, ORDINARY)
+        yield Path(name)
+
+
 @pytest.mark.timeout(240)
-def test_the_attacks_fail_for_an_ordinary_user_too(tmp_path: Path) -> None:
+def test_the_attacks_fail_for_an_ordinary_user_too(home: Path) -> None:
     """Other namespaces, no control groups, and candidates of the same user as the engine."""
     if os.geteuid() != 0:
         pytest.skip("this run is by an ordinary user as it is")
     found = interpreter()
     if found is None:
         pytest.skip(f"no ordinary user can read the environment in {sys.prefix}")
-    folder = tmp_path / "of the user"
-    for part in (*tmp_path.parents[:2], tmp_path):
-        part.chmod(0o755)
-    folder.mkdir()
-    os.chown(folder, ORDINARY, ORDINARY)
     done = subprocess.run(
         [
-            *(*as_ordinary(), found["python"], "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *(*as_ordinary(), found["python"], "-m", "pytest", "-xq", "-p", "no:cacheprovider"),
             *("--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")),
-            *("--basetemp", str(folder / "tmp"), str(ROOT / "tests/redteam/test_attacks.py")),
+            *("--basetemp", str(home / "tmp"), str(ROOT / "tests/redteam/test_attacks.py")),
             *("-k", "bubblewrap and not cold"),
         ],
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": found["path"],
-            "HOME": str(folder),
+            "HOME": str(home),
             "USER": "ordinary",
         },
-        cwd=folder,
+        cwd=home,
         capture_output=True,
         text=True,
         check=False,
