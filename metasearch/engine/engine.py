@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
@@ -28,7 +28,6 @@ from metasearch.errors import (
     CampaignError,
     EvaluatorError,
     ModelError,
-    ModelUnavailable,
     SandboxError,
 )
 from metasearch.exchange import Message
@@ -87,8 +86,8 @@ class Engine:
         self._repeated = repeated
         self._standing = Standing(archive, campaign.settings.budget, ledger, task.objectives[0])
         self._gate = Gate()
-        self._outage = Outage(archive, observer)
-        self._measuring = Measuring(archive, pool, broker, self._gate, self._outage, self.seed)
+        self._outage = Outage(archive, self._gate, observer)
+        self._measuring = Measuring(archive, pool, broker, self._outage, self.seed)
         self._steps: dict[int, LiveStep] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._not_admitted: deque[LiveStep] = deque()
@@ -351,7 +350,7 @@ class Engine:
             if stored is not None:
                 return stored
         await self._admission(step)
-        reply = await self._once_there(
+        reply = await self._outage.sit_out(
             lambda: self._models.ask(
                 step=step.number, call=call, role=role, messages=messages, temperature=temperature
             )
@@ -359,17 +358,6 @@ class Engine:
         if not reply.replayed:
             self._ask_seconds += _SMOOTHING * (reply.usage.seconds - self._ask_seconds)
         return reply
-
-    async def _once_there(self, ask: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Ask; wait, and try again, while the provider is down."""
-        while True:
-            try:
-                reply = await ask()
-            except ModelUnavailable as error:
-                await self._gate.pause(self._outage.seconds_to_next_try(error))
-            else:
-                self._outage.over(ModelUnavailable)
-                return reply
 
     async def evaluate(
         self,

@@ -5,12 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from metasearch.archive import CampaignArchive
-from metasearch.candidate import Candidate, EvaluationResult
+from metasearch.candidate import Candidate
 from metasearch.engine.broker import Broker
-from metasearch.engine.gate import Gate
 from metasearch.engine.outage import Outage
 from metasearch.engine.ports import Pool
-from metasearch.errors import ModelUnavailable, SandboxUnavailable
 from metasearch.evaluation import EvaluationRequest
 
 _SMOOTHING = 0.1
@@ -29,7 +27,6 @@ class Measuring:
         archive: CampaignArchive,
         pool: Pool,
         broker: Broker | None,
-        gate: Gate,
         outage: Outage,
         seed: int,
     ) -> None:
@@ -37,7 +34,6 @@ class Measuring:
         self._archive = archive
         self._pool = pool
         self._broker = broker
-        self._gate = gate
         self._outage = outage
         self._seed = seed
 
@@ -54,7 +50,10 @@ class Measuring:
         """
         program = self._archive.program(candidate)
         request = EvaluationRequest(number=candidate.number, files=program.files, seed=self._seed)
-        result = await self._once_there(candidate, request)
+        attend = None
+        if self._broker is not None:
+            attend = partial(self._broker.attend, candidate.step, candidate.number)
+        result = await self._outage.sit_out(lambda: self._pool.evaluate(request, attend))
         self.seconds += _SMOOTHING * (result.seconds - self.seconds)
         return self._archive.settle(candidate.number, result)
 
@@ -62,19 +61,3 @@ class Measuring:
         """Wait for no reply that a candidate has asked for."""
         if self._broker is not None:
             self._broker.abandon()
-
-    async def _once_there(
-        self, candidate: Candidate, request: EvaluationRequest
-    ) -> EvaluationResult:
-        """Evaluate; wait, and try again, while sandboxes, or models that it asks, are away."""
-        attend = None
-        if self._broker is not None:
-            attend = partial(self._broker.attend, candidate.step, candidate.number)
-        while True:
-            try:
-                result = await self._pool.evaluate(request, attend)
-            except (SandboxUnavailable, ModelUnavailable) as error:
-                await self._gate.pause(self._outage.seconds_to_next_try(error))
-            else:
-                self._outage.over(SandboxUnavailable)
-                return result

@@ -3,36 +3,69 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from metasearch.archive import CampaignArchive
+from metasearch.engine.gate import Gate
 from metasearch.engine.observer import Observer
-from metasearch.errors import MetasearchError
+from metasearch.errors import MetasearchError, ModelUnavailable, SandboxUnavailable
 
 FIRST_WAIT = 1.0
 """Seconds before the first new try."""
 LONGEST_WAIT = 30.0
 """Seconds between two tries, at most."""
 
+T = TypeVar("T")
+Kind = type[MetasearchError]
+
 
 class Outage:
-    """What the campaign waits for, and how long until the next try.
+    """What the campaign waits for: sandboxes, models, or nothing.
 
     The waits grow with the time that something has been away already. Beginning and end are
     facts in the archive, so that whoever looks at the campaign sees what it waits for.
     """
 
-    def __init__(self, archive: CampaignArchive, observer: Observer) -> None:
+    def __init__(self, archive: CampaignArchive, gate: Gate, observer: Observer) -> None:
         self._archive = archive
+        self._gate = gate
         self._observer = observer
-        self._since: dict[type[MetasearchError], float] = {}
+        self._since: dict[Kind, float] = {}
+        self._waiting: Counter[Kind] = Counter()
 
     @property
     def lasts(self) -> bool:
         """Whether the campaign is waiting for anything."""
         return bool(self._since)
 
-    def seconds_to_next_try(self, error: MetasearchError) -> float:
-        """Note a failed try; how long to wait before the next one."""
+    async def sit_out(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The result of an attempt, repeated while what it needs is away.
+
+        Raises:
+            Parked: The engine stops in the meantime.
+        """
+        met: set[Kind] = set()
+        try:
+            while True:
+                try:
+                    result = await attempt()
+                except (SandboxUnavailable, ModelUnavailable) as error:
+                    self._waiting.update({type(error)} - met)
+                    met.add(type(error))
+                    await self._gate.pause(self._seconds_to_next_try(error))
+                else:
+                    for kind in met:
+                        self._over(kind)
+                    return result
+        finally:
+            for kind in met:
+                self._waiting[kind] -= 1
+                if not self._waiting[kind]:  # nobody is left who would find out
+                    self._over(kind)
+
+    def _seconds_to_next_try(self, error: MetasearchError) -> float:
         kind, now = type(error), time.monotonic()
         if kind not in self._since:
             self._since[kind] = now
@@ -43,8 +76,7 @@ class Outage:
             )
         return min(LONGEST_WAIT, max(FIRST_WAIT, (now - self._since[kind]) / 2))
 
-    def over(self, kind: type[MetasearchError]) -> None:
-        """A try has succeeded, so what raised these errors is there again."""
+    def _over(self, kind: Kind) -> None:
         since = self._since.pop(kind, None)
         if since is not None:
             if not self.lasts:

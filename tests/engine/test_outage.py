@@ -13,6 +13,7 @@ import metasearch
 from metasearch.archive import Archive
 from metasearch.candidate import EvaluationResult
 from metasearch.engine import outage
+from metasearch.engine.gate import Gate
 from metasearch.engine.observer import Silent
 from metasearch.engine.outage import Outage
 from metasearch.errors import ModelUnavailable, SandboxUnavailable
@@ -103,22 +104,48 @@ async def test_what_waits_for_two_things_goes_on_when_both_are_back(
     folder: Path, archive: Archive
 ) -> None:
     run = archive.create(load(folder))
+    errors = [SandboxUnavailable(GONE), ModelUnavailable("503"), ModelUnavailable("503")]
+    states = []
+
+    async def attempt() -> str:
+        states.append(archive.find(run.id).state)
+        if errors:
+            raise errors.pop(0)
+        return "done"
+
     with run.hold():
-        waiting = Outage(run, Silent())
-        for error in (SandboxUnavailable(GONE), ModelUnavailable("503"), ModelUnavailable("503")):
-            assert 0 < waiting.seconds_to_next_try(error) <= outage.LONGEST_WAIT
-        waiting.over(SandboxUnavailable)
-        assert waiting.lasts
-        assert archive.find(run.id).state == "waiting"
-        waiting.over(ModelUnavailable)
-        waiting.over(ModelUnavailable)
+        waiting = Outage(run, Gate(), Silent())
+        assert await waiting.sit_out(attempt) == "done"
         assert not waiting.lasts
         assert archive.find(run.id).state == "running"
-    assert [e.kind for e in run.events() if e.kind in ("paused", "reopened")] == [
-        "paused",
-        "paused",
-        "reopened",
-    ]
+    assert states == ["running", "waiting", "waiting", "waiting"]
+    kinds = [e.kind for e in run.events() if e.kind in ("paused", "reopened")]
+    assert kinds == ["paused", "paused", "reopened"]
+
+
+async def test_an_outage_is_over_when_nobody_is_left_who_waits(
+    folder: Path, archive: Archive
+) -> None:
+    """Or no step would ever open again."""
+    run = archive.create(load(folder))
+
+    async def attempt() -> None:
+        raise ModelUnavailable("503") if not tried else ValueError("another fault")
+
+    tried: list[int] = []
+    with run.hold():
+        waiting = Outage(run, Gate(), Silent())
+        one = asyncio.create_task(waiting.sit_out(attempt))
+        two = asyncio.create_task(waiting.sit_out(attempt))
+        await asyncio.sleep(0.005)
+        assert waiting.lasts
+        one.cancel()
+        await asyncio.sleep(0.001)
+        assert waiting.lasts
+        tried.append(1)
+        with pytest.raises(ValueError, match="another fault"):
+            await two
+        assert not waiting.lasts
 
 
 @pytest.mark.slow
