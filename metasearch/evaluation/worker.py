@@ -25,6 +25,7 @@ from metasearch.errors import (
     MetasearchError,
     PrerequisiteError,
     SandboxError,
+    SandboxUnavailable,
     UsageError,
 )
 from metasearch.evaluation.channel import Channel, Message
@@ -36,7 +37,14 @@ from metasearch.sandboxes.base import SandboxProvider, SandboxSpec
 
 ERRORS: dict[str, type[MetasearchError]] = {
     kind.__name__: kind
-    for kind in (CampaignError, UsageError, EvaluatorError, PrerequisiteError, SandboxError)
+    for kind in (
+        CampaignError,
+        UsageError,
+        EvaluatorError,
+        PrerequisiteError,
+        SandboxError,
+        SandboxUnavailable,
+    )
 }
 """The errors that keep their type on the way to the engine."""
 
