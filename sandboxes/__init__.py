@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "metasearch.sandboxes"
 """Group under which an installed package offers a provider: a class without arguments."""
 
-_BUILT_IN = {"bubblewrap": "metasearch.sandboxes.bubblewrap:BubblewrapProvider"}
+_BUILT_IN = {
+    "bubblewrap": "metasearch.sandboxes.bubblewrap:BubblewrapProvider",
+    "docker": "metasearch.sandboxes.docker:DockerProvider",
+}
 """Best first: ``auto`` takes the first one that works."""
 
 

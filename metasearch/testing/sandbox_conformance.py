@@ -455,18 +455,29 @@ class Isolation:
     async def test_no_files_of_the_host(self, provider: SandboxProvider, tmp_path: Path) -> None:
         secret = tmp_path / "hidden.txt"
         secret.write_text(SECRET)
-        source = f"""
+        source = """
         import os
-        def main():
+        def main(host):
             seen = []
-            for path in ({str(secret)!r}, "/etc/shadow", "/etc/hostname", "/root/.bashrc",
-                         {str(Path.home())!r} + "/.bashrc", {str(Path.cwd())!r} + "/pyproject.toml",
-                         "/var/run/docker.sock", "/sys/kernel", "/proc/1/root/etc/hostname"):
-                if os.path.exists(path):
+            for path, content in host.items():
+                try:
+                    if os.path.isdir(path):
+                        found = os.listdir(path) != []
+                    else:
+                        # A container has a file of this name of its own.
+                        found = open(path, "rb").read() in (content, b"")
+                except OSError:
+                    found = os.path.exists(path)
+                if found:
                     seen.append(path)
             return seen
         """
-        assert await returned(provider, source) == []
+        paths = [str(secret), "/etc/shadow", "/etc/hostname", "/root/.bashrc"]
+        paths += [str(Path.home() / ".bashrc"), str(Path.cwd() / "pyproject.toml")]
+        paths += ["/var/run/docker.sock", "/sys/kernel", "/proc/1/root/etc/hostname"]
+        host = {path: Path(path).read_bytes() if Path(path).is_file() else b"" for path in paths}
+        async with holding(provider, source) as sandbox:
+            assert await sandbox.call("program:main", host) == []
 
     async def test_nothing_outside_can_be_written(self, provider: SandboxProvider) -> None:
         source = """

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from metasearch.sandboxes import wire
 from metasearch.sandboxes.runner import keeper, linux, program, seccomp
+from metasearch.sandboxes.runner.owner import Passed
 
 MAX_MESSAGE = 65536
 
@@ -99,7 +100,7 @@ def _fork_keeper(
             except BaseException as error:
                 _reply(control, {"unmade": str(error)})
                 os._exit(1)
-            keeper.keep(order, control, (descriptors[1], descriptors[2], descriptors[3]))
+            keeper.keep(order, Passed(control, descriptors[1:4]))
         # An owner that has let go of this sandbox already is seen by the keeper too.
         with contextlib.suppress(BrokenPipeError):
             _reply(control, {"started": True}, pidfd)
@@ -110,8 +111,7 @@ def _be_the_keeper(control: socket.socket, order: keeper.Order, descriptors: lis
     pidfd = os.pidfd_open(os.getpid())
     _reply(control, {"started": True}, pidfd)
     os.close(pidfd)
-    channel, out, err = descriptors
-    keeper.keep(order, control, (channel, out, err))
+    keeper.keep(order, Passed(control, descriptors))
 
 
 def _become_ordinary(user: int) -> None:

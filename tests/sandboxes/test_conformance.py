@@ -9,12 +9,13 @@ import pytest
 from metasearch.errors import PrerequisiteError
 from metasearch.sandboxes.base import SandboxProvider
 from metasearch.sandboxes.bubblewrap import BubblewrapProvider
+from metasearch.sandboxes.docker import DockerProvider
 from metasearch.testing.sandbox_conformance import SandboxConformance
 
 pytestmark = pytest.mark.sandbox
 
 
-async def _checked(provider: BubblewrapProvider) -> AsyncIterator[SandboxProvider]:
+async def _checked(provider: SandboxProvider) -> AsyncIterator[SandboxProvider]:
     try:
         await provider.check()
     except PrerequisiteError as error:
@@ -45,4 +46,12 @@ class TestCold(SandboxConformance):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
         async for provider in _checked(BubblewrapProvider(cold=True)):
+            yield provider
+
+
+@pytest.mark.slow
+class TestDocker(SandboxConformance):
+    @pytest.fixture
+    async def provider(self) -> AsyncIterator[SandboxProvider]:
+        async for provider in _checked(DockerProvider(image="metasearch-test-base")):
             yield provider
