@@ -464,6 +464,8 @@ class Isolation:
                     # A container may have a file of this name, but not with this content.
                     if os.path.isdir(path):
                         same = os.listdir(path) != []
+                    elif not os.path.isfile(path):
+                        same = os.path.exists(path)
                     else:
                         same = open(path, "rb").read() == content != b""
                     if same:
