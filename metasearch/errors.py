@@ -68,6 +68,8 @@ class SandboxUnavailable(SandboxError):
     daemon does.
     """
 
+    exit_code = 3
+
 
 class ModelError(MetasearchError):
     """A model call failed for good after its retries. Names model, role and last error."""

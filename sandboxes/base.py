@@ -120,6 +120,9 @@ class SandboxProvider(Protocol):
             PrerequisiteError: With the cause and the command that mends it.
         """
 
+    def describe(self, spec: SandboxSpec) -> str:
+        """Where candidates of this spec run, in one line, for people who start a campaign."""
+
     def open(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Sandbox]:
         """A fresh sandbox, destroyed with everything in it when the block ends."""
 

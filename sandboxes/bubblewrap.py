@@ -52,6 +52,10 @@ class BubblewrapProvider:
         if answer != 42:
             raise PrerequisiteError("bubblewrap sandboxes do not return values here")
 
+    def describe(self, spec: SandboxSpec) -> str:
+        """Where candidates run."""
+        return self.name
+
     @asynccontextmanager
     async def open(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
         """A fresh sandbox, destroyed with everything in it when the block ends."""
@@ -90,6 +94,11 @@ class BubblewrapProvider:
 
     async def _launcher(self, spec: SandboxSpec) -> Launcher:
         """What starts the next candidate of this spec."""
+        if spec.image or spec.runtime:
+            raise PrerequisiteError(
+                "The campaign names a container image or runtime, which bubblewrap cannot use. "
+                'Set provider = "docker" under [sandbox], or take image and runtime out.'
+            )
         parent = None if self._cold else await self._parent(spec)
         if parent is not None:
             return await parent.branch(self._slots)

@@ -63,6 +63,11 @@ class DockerProvider:
         if answer != 42:
             raise PrerequisiteError("Docker sandboxes do not return values here")
 
+    def describe(self, spec: SandboxSpec) -> str:
+        """Image and runtime."""
+        runtime = f", runtime {spec.runtime}" if spec.runtime else ""
+        return f"docker (image {spec.image or self._image}{runtime})"
+
     @asynccontextmanager
     async def open(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
         """A fresh sandbox, destroyed with everything in it when the block ends."""
