@@ -155,6 +155,16 @@ class Slot:
         """Whether the kernel has killed a process here since the limits were set."""
         return self._kills() > self._kills_before
 
+    def kill(self) -> bool:
+        """Kill what is in the groups; whether there was anything."""
+        found = False
+        for group in self._groups.values():
+            for pid in (group / "cgroup.procs").read_text().split():
+                found = True
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+        return found
+
     def remove(self) -> None:
         """Take the groups away."""
         if self._events >= 0:

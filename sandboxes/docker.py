@@ -23,7 +23,7 @@ from metasearch.sandboxes.plan import Plan, plan
 from metasearch.sandboxes.room import Room
 from metasearch.sandboxes.standby import Standby
 
-DEFAULT_IMAGE = "metasearch-python"
+DEFAULT_IMAGE = images.image_of("python")
 """What ``metasearch sandbox build python`` makes."""
 
 _MOST_SPECS = 3
@@ -41,7 +41,7 @@ class DockerProvider:
     name = "docker"
 
     def __init__(self, *, image: str = "", host: str | None = None) -> None:
-        self._image = image or os.environ.get("METASEARCH_DOCKER_IMAGE") or DEFAULT_IMAGE
+        self._image = image or DEFAULT_IMAGE
         self._daemon = Daemon(host)
         self._owner = str(Owner.here())
         self._starts = asyncio.Semaphore(max(2, os.cpu_count() or 1))

@@ -11,6 +11,8 @@ import hashlib
 import io
 import tarfile
 import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import docker
@@ -18,6 +20,7 @@ from docker.errors import APIError, ImageNotFound
 
 from metasearch.errors import PrerequisiteError, SandboxError
 from metasearch.sandboxes import daemon
+from metasearch.sandboxes.build import BUILT, build
 from metasearch.sandboxes.daemon import Daemon
 from metasearch.sandboxes.rootfs import CODE
 from metasearch.sandboxes.runner.keeper import ROOM
@@ -38,6 +41,19 @@ _COMPILE = (
 )
 
 
+def shipped() -> dict[str, Path]:
+    """The Dockerfiles that come with metasearch, by name."""
+    return {
+        file.parent.name: file
+        for file in sorted((Path(__file__).parent / "images").glob("*/Dockerfile"))
+    }
+
+
+def image_of(name: str) -> str:
+    """What the image of one of those is called."""
+    return f"metasearch-{name}"
+
+
 async def layered(of: Daemon, image: str, owner: str) -> str:
     """The name of an image with our layer on top; it is made if there is none yet.
 
@@ -53,10 +69,11 @@ def _layered(client: docker.APIClient, image: str, owner: str) -> str:
     try:
         found = client.inspect_image(image)
     except ImageNotFound:
-        raise PrerequisiteError(
-            f"The Docker daemon has no image {image!r}. Get it with 'docker pull {image}', or "
-            "build one with 'metasearch sandbox build'."
-        ) from None
+        remedy = f"Get it with 'docker pull {image}'."
+        for own in shipped():
+            if image == image_of(own):
+                remedy = f"Build it with 'metasearch sandbox build {own}'."
+        raise PrerequisiteError(f"The Docker daemon has no image {image!r}. {remedy}") from None
     volumes = (found.get("Config") or {}).get("Volumes")
     if volumes:
         raise PrerequisiteError(
@@ -134,3 +151,41 @@ def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode = kind, mode
     return entry
+
+
+async def build_image(
+    dockerfile: Path, image: str, arguments: Mapping[str, str], network: str | None
+) -> None:
+    """Build an image; the arguments are those of :func:`metasearch.sandboxes.build.build`."""
+    async with _daemon() as of:
+        await of.ask(lambda client: build(client, dockerfile, image, arguments, network))
+
+
+async def remove_made() -> int:
+    """Remove the images that can be made again and that no container uses; how many."""
+    async with _daemon() as of:
+        return await of.ask(_remove_made)
+
+
+@asynccontextmanager
+async def _daemon() -> AsyncIterator[Daemon]:
+    of = Daemon()
+    try:
+        yield of
+    finally:
+        of.close()
+
+
+def _remove_made(client: docker.APIClient) -> int:
+    removed = 0
+    for repository in (LAYERED, BUILT):
+        for image in client.images(repository):
+            for tag in image["RepoTags"]:
+                try:
+                    client.remove_image(tag)
+                except APIError as error:
+                    if error.response is None or error.response.status_code != 409:
+                        raise
+                else:
+                    removed += 1
+    return removed

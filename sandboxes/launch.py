@@ -18,6 +18,13 @@ from metasearch.sandboxes.cgroups import Slot, Slots
 from metasearch.sandboxes.inside import START_SECONDS, Inside, check_setup, readable
 
 
+class Started(Protocol):
+    """What has been started beside a keeper, for it alone."""
+
+    async def end(self) -> None:
+        """Kill it, and wait until it is gone."""
+
+
 class Launcher(Protocol):
     """What starts keepers. One that has a slot starts one at a time."""
 
@@ -28,7 +35,7 @@ class Launcher(Protocol):
 
     async def launch(
         self, order: dict[str, Any], program: tuple[int, int, int]
-    ) -> tuple[socket.socket, Inside | None]:
+    ) -> tuple[socket.socket, Started | None]:
         """A keeper with these descriptors (channel, stdout, stderr); its control socket."""
 
     @property

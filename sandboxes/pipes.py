@@ -15,8 +15,8 @@ from metasearch.errors import SandboxError
 from metasearch.sandboxes import wire
 from metasearch.sandboxes.base import Limits
 from metasearch.sandboxes.connection import Listener, Message
-from metasearch.sandboxes.inside import START_SECONDS, Inside
-from metasearch.sandboxes.launch import Launcher, pid_of
+from metasearch.sandboxes.inside import START_SECONDS
+from metasearch.sandboxes.launch import Launcher, Started, pid_of
 from metasearch.sandboxes.streams import Fed, Line, Printed, Tap
 
 FRAME_OVERHEAD = 8192
@@ -35,7 +35,7 @@ class Pipes:
         self._slot = launcher.slot
         # Nothing of the candidate may run before it is where it is limited.
         self.starts_itself = to_call and (self._slot is None or launcher.inside_slot)
-        self._inside: Inside | None = None
+        self._started: Started | None = None
         self._parts: list[Line | Tap] = []
         self._pidfd = -1
         self._dead = asyncio.Event()
@@ -67,7 +67,7 @@ class Pipes:
         out, out_writer = os.pipe()
         err, err_writer = os.pipe()
         try:
-            control, self._inside = await self._launcher.launch(
+            control, self._started = await self._launcher.launch(
                 self._order(), (channel.fileno(), out_writer, err_writer)
             )
         except BaseException:
@@ -153,20 +153,20 @@ class Pipes:
                 self._pidfd = -1
         for part in self._parts:
             part.close()
-        if self._inside is not None:
-            await self._inside.end()
-            self._inside = None
+        if self._started is not None:
+            await self._started.end()
+            self._started = None
         self._launcher.release()
 
     def _heard(self, message: Message, descriptors: list[int]) -> None:
         if "started" in message and descriptors and self._pidfd < 0:
-            self._started(descriptors.pop())
+            self._keeper_started(descriptors.pop())
         elif message.get("opened") == "" and descriptors:
             with os.fdopen(descriptors.pop(), "rb") as file:
                 message = {"content": file.read(self._limits.output + 1)}
         self._listener.heard(message)
 
-    def _started(self, pidfd: int) -> None:
+    def _keeper_started(self, pidfd: int) -> None:
         self._pidfd = pidfd
         asyncio.get_running_loop().add_reader(pidfd, self._on_death)
         if self._slot is not None and not self._launcher.inside_slot:

@@ -36,6 +36,9 @@ class Order:
     """What the owner wants of this sandbox; its first message."""
 
     def __init__(self, fields: dict[str, Any]) -> None:
+        self.room: str = fields.get("room", ROOM)
+        """The folder that is the candidate's own."""
+        self.work = f"{self.room}/work"
         self.disk: int = fields["disk"]
         self.inodes = inodes(self.disk)
         self.output: int = fields["output"]
@@ -130,10 +133,10 @@ class _Keeper:
         self.calls = 0
 
     def prepare(self) -> None:
-        for folder in (WORK, f"{ROOM}/tmp", f"{ROOM}/shm"):
+        for folder in (self.order.work, f"{self.order.room}/tmp", f"{self.order.room}/shm"):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)
-        os.chdir(WORK)
+        os.chdir(self.order.work)
         linux.drop_capabilities()
         linux.forbid_new_privileges()
         linux.die_with_parent()
@@ -185,7 +188,7 @@ class _Keeper:
 
     def write(self, content: dict[str, bytes]) -> None:
         try:
-            files.write(WORK, content)
+            files.write(self.order.work, content)
         except OSError as error:
             self.owner.say({"written": str(error)})
         else:
@@ -194,7 +197,7 @@ class _Keeper:
     def read(self, path: str) -> None:
         """Let the owner have a regular file; it takes as much of it as it wants."""
         try:
-            descriptor = files.open_to_read(WORK, path)
+            descriptor = files.open_to_read(self.order.work, path)
         except OSError as error:
             self.owner.say({"opened": error.strerror or "cannot be opened"})
             return
@@ -219,7 +222,7 @@ class _Keeper:
             channel, out, err = self.owner.for_program()
             pid = self.fork([null, out, err, channel])
             if pid == 0:
-                _as_program(lambda: program.serve(WORK, self.order.output))
+                _as_program(lambda: program.serve(self.order.work, self.order.output))
             self.running[pid] = "call"
             for descriptor in (null, channel, out, err):
                 os.close(descriptor)
@@ -239,6 +242,7 @@ class _Keeper:
         if pid:
             return pid
         try:
+            linux.die_with_parent()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setsid()
@@ -291,7 +295,7 @@ class _Keeper:
             self.owner.say({"over": "memory"})
         elif processes > self.order.pids:
             self.owner.say({"over": "pids"})
-        room = os.statvfs(ROOM)
+        room = os.statvfs(self.order.room)
         if room.f_files - room.f_ffree > self.order.inodes:
             self.owner.say({"over": "files"})
 

@@ -49,10 +49,12 @@ def main() -> None:
     site.setquit()
     room = (os.getuid(), os.getgid(), setup["below_tmp"])
     keeper.limit_for_all()
-    program.prepare(keeper.WORK)
     seccomp.prepare()
     if setup["cold"]:
-        _be_the_keeper(control, keeper.Order(setup["order"]), descriptors)
+        order = keeper.Order(setup["order"])
+        program.prepare(order.work)
+        _be_the_keeper(control, order, descriptors)
+    program.prepare(keeper.WORK)
     if threading.active_count() > 1 or len(os.listdir("/proc/self/task")) > 1:
         _reply(control, {"threads": True})
         return
