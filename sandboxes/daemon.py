@@ -40,6 +40,7 @@ class Daemon:
         self.host = host or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="docker")
         self._own = threading.local()
+        self._clients: list[docker.APIClient] = []
 
     async def ask(self, question: Callable[[docker.APIClient], T]) -> T:
         """Put a question to the daemon in a thread, with a client of that thread's own.
@@ -53,8 +54,10 @@ class Daemon:
         return await loop.run_in_executor(self._threads, self._ask, question)
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Let the threads end, and hang up."""
         self._threads.shutdown(wait=False)
+        for client in self._clients:
+            client.close()
 
     def _ask(self, question: Callable[[docker.APIClient], T]) -> T:
         if not self.host.startswith(("unix://", "tcp://", "http://")):
@@ -71,14 +74,21 @@ class Daemon:
                 raise self._unavailable("it is shutting down") from None
             raise SandboxError(f"Docker refuses: {error.explanation or error}") from None
         except (DockerException, requests.RequestException, OSError) as error:
-            self._own.client = None
+            if (client := getattr(self._own, "client", None)) is not None:
+                self._own.client = None
+                self._clients.remove(client)
+                client.close()
             raise self._unavailable(_cause(error)) from None
 
     def _client(self) -> docker.APIClient:
         client = getattr(self._own, "client", None)
         if client is None:
             client = docker.APIClient(self.host, version="auto", timeout=_SECONDS)
+            # It keeps a connection for every address that it has asked, and each container has
+            # addresses of its own.
+            client.headers["Connection"] = "close"
             self._own.client = client
+            self._clients.append(client)
         return client
 
     def _reachable(self) -> bool:
