@@ -11,6 +11,7 @@ from metasearch.errors import EvaluatorError, MetasearchError
 from metasearch.evaluation.lanes import Machine, default_lanes
 from metasearch.evaluation.process import WorkerDied, WorkerProcess
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
+from metasearch.sandboxes import UNSAFE
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ class EvaluationPool:
             await worker.ready()
         except WorkerDied as death:
             raise EvaluatorError(f"On loading the evaluator its process {death}") from None
-        _log.info("sandbox: %s", worker.sandbox)
+        level = logging.WARNING if self._spec.provider == UNSAFE else logging.INFO
+        _log.log(level, "sandbox: %s", worker.sandbox)
 
     async def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
         """Measure one candidate; waits for a free lane. Cancelling ends its sandbox.

@@ -6,7 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -80,6 +82,18 @@ class OwnDaemon:
             if path.startswith(str(self._folder)):
                 subprocess.run(["umount", "-l", path], check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def running() -> Iterator[OwnDaemon]:
+    """One that has the tests' image; for fixtures."""
+    # Not below pytest's own folder: a socket's path may have 108 characters.
+    daemon = OwnDaemon(Path(tempfile.mkdtemp(prefix="metasearch-dockerd-")))
+    try:
+        daemon.start()
+        daemon.load(IMAGE)
+        yield daemon
+    finally:
+        daemon.end()
 
 
 def why_not() -> str:

@@ -7,7 +7,6 @@ import contextlib
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -26,7 +25,7 @@ from metasearch.sandboxes.base import Limits, SandboxSpec
 from metasearch.sandboxes.docker import DockerProvider
 from metasearch.sandboxes.images import LAYERED, OWNER_LABEL
 from metasearch.sandboxes.owners import Owner
-from tests.sandboxes.dockerd import IMAGE, OwnDaemon, needs_docker, needs_own_daemon
+from tests.sandboxes.dockerd import IMAGE, OwnDaemon, needs_docker, needs_own_daemon, running
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow, needs_docker]
 
@@ -285,14 +284,7 @@ async def test_a_new_version_of_an_image_is_another_layer(client: docker.APIClie
 
 @pytest.fixture(scope="module")
 def own_daemon() -> Iterator[OwnDaemon]:
-    # Not below pytest's own folder: a socket's path may have 108 characters.
-    daemon = OwnDaemon(Path(tempfile.mkdtemp(prefix="metasearch-dockerd-")))
-    try:
-        daemon.start()
-        daemon.load(IMAGE)
-        yield daemon
-    finally:
-        daemon.end()
+    yield from running()
 
 
 @needs_own_daemon
