@@ -61,26 +61,28 @@ async def build_campaign_image(dockerfile: Path) -> None:
         PrerequisiteError: It cannot be built; with the last that the build said.
         SandboxUnavailable: The daemon is not reachable.
     """
-    from docker.errors import ImageNotFound
-
     from metasearch.sandboxes.daemon import Daemon
 
     name = await asyncio.to_thread(built_name, dockerfile)
 
-    def exists(client: docker.APIClient) -> bool:
-        try:
-            client.inspect_image(name)
-        except ImageNotFound:
-            return False
-        return True
-
     daemon = Daemon()
     try:
-        if not await daemon.ask(exists):
+        if not await daemon.ask(lambda client: exists(client, name)):
             _log.info("building the image of %s", dockerfile)
             await daemon.ask(lambda client: build(client, dockerfile, name, {}))
     finally:
         daemon.close()
+
+
+def exists(client: docker.APIClient, image: str) -> bool:
+    """Whether the daemon has an image."""
+    from docker.errors import ImageNotFound
+
+    try:
+        client.inspect_image(image)
+    except ImageNotFound:
+        return False
+    return True
 
 
 def build(

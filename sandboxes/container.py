@@ -7,13 +7,13 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 
-from metasearch.errors import SandboxError, SandboxUnavailable
+from metasearch.errors import PrerequisiteError, SandboxError, SandboxUnavailable
 from metasearch.sandboxes import bundle, daemon, wire
 from metasearch.sandboxes.attached import Attached
 from metasearch.sandboxes.base import Limits
 from metasearch.sandboxes.connection import Listener, Message
 from metasearch.sandboxes.daemon import Daemon
-from metasearch.sandboxes.inside import START_SECONDS, check_setup
+from metasearch.sandboxes.inside import START_SECONDS
 from metasearch.sandboxes.pipes import FRAME_OVERHEAD
 from metasearch.sandboxes.streams import Printed
 
@@ -144,9 +144,7 @@ class Container:
     async def _remove(self) -> SandboxError | None:
         self._ended = True
         self._attached.close()
-        if not self._ready.done():
-            self._ready.set_exception(SandboxError("the container was given up"))
-            self._ready.exception()
+        self._fail(SandboxError("the container was given up"))
         try:
             await self._daemon.ask(lambda client: daemon.remove(client, self.name))
         except SandboxError as error:
@@ -183,13 +181,22 @@ class Container:
             self._killed_inside = True
         elif self._listener is not None:
             self._listener.heard(message)
+        elif "module" in message and not self._ready.done():
+            name, error = message["module"], message["error"]
+            self._fail(
+                PrerequisiteError(
+                    f"sandbox.preload names {name!r}, which cannot be imported in the image: "
+                    f"{error}\nInstall it there (sandbox.build), or take another image."
+                )
+            )
         elif not self._ready.done():
-            try:
-                check_setup(message)
-            except Exception as error:
-                self._ready.set_exception(error)
-            else:
-                self._ready.set_result(None)
+            self._ready.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        """It does not come up."""
+        if not self._ready.done():
+            self._ready.set_exception(error)
+            self._ready.exception()  # Also if nobody waits for it any more.
 
     def _on_channel(self, listener: Listener, piece: bytes) -> None:
         if not piece:
@@ -214,10 +221,8 @@ class Container:
             error = await self._cause()
         except SandboxError as unreachable:
             error = unreachable
-        if not self._ready.done():
-            text = self._attached.complaint.decode("utf-8", "replace").strip()
-            self._ready.set_exception(error or SandboxError(f"a container did not come up: {text}"))
-            self._ready.exception()
+        text = self._attached.complaint.decode("utf-8", "replace").strip()
+        self._fail(error or SandboxError(f"a container did not come up: {text}"))
         if self._listener is not None:
             self._listener.died(error)
 

@@ -48,6 +48,8 @@ class DockerProvider:
         self._plans: dict[SandboxSpec, asyncio.Task[Plan]] = {}
         self._standbys: OrderedDict[SandboxSpec, Standby] = OrderedDict()
         self._closing: set[asyncio.Task[None]] = set()
+        self._containers: set[Container] = set()
+        """All that are not yet removed."""
         self._unremoved: set[str] = set()
         """Containers that the daemon could not be asked to remove."""
 
@@ -103,6 +105,8 @@ class DockerProvider:
         """End standby sandboxes."""
         standbys, self._standbys = self._standbys, OrderedDict()
         await asyncio.gather(*(standby.close() for standby in standbys.values()), *self._closing)
+        ends = (container.end() for container in self._containers)
+        await asyncio.gather(*ends, return_exceptions=True)
         with contextlib.suppress(SandboxError):  # The next start reaps them.
             await self._remove_left()
         self._daemon.close()
@@ -114,13 +118,16 @@ class DockerProvider:
         standby = self._standbys.get(kind)
         if standby is None:
             standby = self._standbys[kind] = Standby(lambda: self._make(kind), self._starts)
-            if len(self._standbys) > _MOST_SPECS:
-                _, oldest = self._standbys.popitem(last=False)
-                task = asyncio.create_task(oldest.close())
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
+            self._close_oldest(kind)
         self._standbys.move_to_end(kind)
         return standby
+
+    def _close_oldest(self, but: SandboxSpec) -> None:
+        idle = [kind for kind, each in self._standbys.items() if each.idle and kind != but]
+        if len(self._standbys) > _MOST_SPECS and idle:
+            task = asyncio.create_task(self._standbys.pop(idle[0]).close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def _make(self, kind: SandboxSpec) -> Container:
         """A container that is up and waits for a candidate."""
@@ -133,6 +140,7 @@ class DockerProvider:
             self._plans.pop(kind, None)
             raise
         container = Container(self._daemon, name, streams, found.setup, self._gone)
+        self._containers.add(container)
         try:
             await container.ready()
         except BaseException:
@@ -152,6 +160,7 @@ class DockerProvider:
         return await self._daemon.ask(lambda client: plan(client, kind, image, self._owner))
 
     def _gone(self, container: Container, error: SandboxError | None) -> None:
+        self._containers.discard(container)
         for standby in self._standbys.values():
             standby.forget(container)
         if error is not None:

@@ -20,7 +20,7 @@ from docker.errors import APIError, ImageNotFound
 
 from metasearch.errors import PrerequisiteError, SandboxError
 from metasearch.sandboxes import daemon
-from metasearch.sandboxes.build import BUILT, build
+from metasearch.sandboxes.build import BUILT, build, exists
 from metasearch.sandboxes.daemon import Daemon
 from metasearch.sandboxes.rootfs import CODE
 from metasearch.sandboxes.runner.keeper import ROOM
@@ -83,9 +83,7 @@ def _layered(client: docker.APIClient, image: str, owner: str) -> str:
     layer = _layer()
     digest = hashlib.sha256(found["Id"].encode() + layer).hexdigest()[:24]
     name = f"{LAYERED}:{digest}"
-    try:
-        client.inspect_image(name)
-    except ImageNotFound:
+    if not exists(client, name):
         _put_on(client, image, layer, digest, owner)
     return name
 
@@ -114,7 +112,8 @@ def _put_on(client: docker.APIClient, image: str, layer: bytes, digest: str, own
         if status:
             said = client.logs(name, tail=20).decode("utf-8", "replace").strip()
             raise SandboxError(f"the runner cannot be put into the image {image!r}: {said}")
-        client.commit(name, repository=LAYERED, tag=digest)
+        if not exists(client, f"{LAYERED}:{digest}"):  # Another process may have been faster.
+            client.commit(name, repository=LAYERED, tag=digest)
     finally:
         daemon.remove(client, name)
 

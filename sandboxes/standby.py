@@ -67,9 +67,9 @@ class Standby:
         await asyncio.gather(*(container.end() for container in ready), return_exceptions=True)
 
     @property
-    def waiting(self) -> int:
-        """How many are ready."""
-        return len(self._ready)
+    def idle(self) -> bool:
+        """Whether nobody uses one or waits for one."""
+        return not self._in_use and not self._waiters
 
     async def _next(self) -> Container:
         waiter: asyncio.Future[Container] = asyncio.get_running_loop().create_future()
