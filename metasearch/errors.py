@@ -61,6 +61,16 @@ class SandboxError(MetasearchError):
     """The sandbox itself failed (not the candidate): cannot start, lost, daemon gone."""
 
 
+class SandboxUnavailable(SandboxError):
+    """What sandboxes run on has gone away and may come back: the Docker daemon is not reachable.
+
+    The candidate keeps its place in the queue. The provider works again by itself once the
+    daemon does.
+    """
+
+    exit_code = 3
+
+
 class ModelError(MetasearchError):
     """A model call failed for good after its retries. Names model, role and last error."""
 

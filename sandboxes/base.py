@@ -8,6 +8,7 @@ the end. What comes out is plain data: JSON values, bytes, and numpy arrays with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class Limits:
     """Bytes of one returned value or of one file read back. Printed text beyond 64 KiB a
     stream loses its beginning; a candidate that prints more than ``output`` is ended."""
 
+    @property
+    def processor_seconds(self) -> int:
+        """Of all that one process computes in one call."""
+        return math.ceil(self.seconds * self.cpus)
+
 
 @dataclass(frozen=True)
 class SandboxSpec:
@@ -44,6 +50,10 @@ class SandboxSpec:
     """Modules imported once, before any candidate's code."""
     paths: tuple[str, ...] = ()
     """Absolute host paths shown inside at the same place, read-only."""
+    image: str = ""
+    """Name or id of the container image to run in; the provider's own if not given."""
+    runtime: str = ""
+    """Container runtime (``runsc``, ``kata``); the daemon's own if not given."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,9 @@ class SandboxProvider(Protocol):
         Raises:
             PrerequisiteError: With the cause and the command that mends it.
         """
+
+    def describe(self, spec: SandboxSpec) -> str:
+        """Where candidates of this spec run, in one line, for people who start a campaign."""
 
     def open(self, spec: SandboxSpec) -> AbstractAsyncContextManager[Sandbox]:
         """A fresh sandbox, destroyed with everything in it when the block ends."""

@@ -11,7 +11,9 @@ from contextlib import asynccontextmanager
 from metasearch.errors import CandidateFailure, PrerequisiteError, SandboxError
 from metasearch.sandboxes import cgroups, inside
 from metasearch.sandboxes.base import Limits, Sandbox, SandboxSpec
+from metasearch.sandboxes.connection import Connection, Listener
 from metasearch.sandboxes.launch import ColdStart, Launcher, WarmParent
+from metasearch.sandboxes.pipes import Pipes
 from metasearch.sandboxes.room import Room
 
 _REAP_ATTEMPTS = 60
@@ -50,10 +52,19 @@ class BubblewrapProvider:
         if answer != 42:
             raise PrerequisiteError("bubblewrap sandboxes do not return values here")
 
+    def describe(self, spec: SandboxSpec) -> str:
+        """Where candidates run."""
+        return self.name
+
     @asynccontextmanager
     async def open(self, spec: SandboxSpec) -> AsyncIterator[Sandbox]:
         """A fresh sandbox, destroyed with everything in it when the block ends."""
-        room = Room(spec, lambda: self._lease(spec))
+
+        async def lease(listener: Listener, to_call: bool) -> Connection:
+            launcher = await self._launcher(spec)
+            return await Pipes.open(launcher, spec.limits, listener, to_call=to_call)
+
+        room = Room(spec, lease)
         try:
             yield room
         finally:
@@ -81,8 +92,13 @@ class BubblewrapProvider:
                     await parent.end()
         self._slots.close()
 
-    async def _lease(self, spec: SandboxSpec) -> Launcher:
+    async def _launcher(self, spec: SandboxSpec) -> Launcher:
         """What starts the next candidate of this spec."""
+        if spec.image or spec.runtime:
+            raise PrerequisiteError(
+                "The campaign names a container image or runtime, which bubblewrap cannot use. "
+                'Set provider = "docker" under [sandbox], or take image and runtime out.'
+            )
         parent = None if self._cold else await self._parent(spec)
         if parent is not None:
             return await parent.branch(self._slots)

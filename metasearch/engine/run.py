@@ -19,6 +19,7 @@ from metasearch.evaluation import EvaluationPool, EvaluationRequest, EvaluationS
 from metasearch.exchange import ExchangeState
 from metasearch.models import Ledger, ModelClient
 from metasearch.program import Program
+from metasearch.sandboxes.build import build_campaign_image
 from metasearch.step import Strategy, Task
 from metasearch.strategies import load_strategy
 
@@ -107,7 +108,7 @@ async def _search(
         with _signals(engine, observer):
             async with asyncio.TaskGroup() as setting_up:  # litellm takes two seconds to load
                 checked = setting_up.create_task(models.check(strategy.roles))
-                setting_up.create_task(_measure_seed(pool, engine))
+                setting_up.create_task(_measure_seed(campaign, pool, engine))
             if stored.strategy != settings.strategy:
                 _close_steps(run, stored.strategy.name, observer)
             run.update_settings(_with_prices(campaign, checked.result()))
@@ -140,9 +141,16 @@ def _close_steps(run: CampaignArchive, strategy: str, observer: Observer) -> Non
         )
 
 
-async def _measure_seed(pool: EvaluationPool, engine: Engine) -> None:
+async def _measure_seed(campaign: Campaign, pool: EvaluationPool, engine: Engine) -> None:
+    await _build_image(campaign)
     await pool.check()
     await engine.score_seed()
+
+
+async def _build_image(campaign: Campaign) -> None:
+    """Build the image that the campaign's candidates run in, if it has a Dockerfile."""
+    if campaign.settings.sandbox.build:
+        await build_campaign_image(campaign.folder / campaign.settings.sandbox.build)
 
 
 @contextlib.contextmanager
@@ -177,6 +185,7 @@ async def evaluate_once(
     campaign: Campaign, program: Program, split: Split = Split.VALIDATION
 ) -> EvaluationResult:
     """Evaluate one program as the campaign would; nothing is archived."""
+    await _build_image(campaign)
     async with EvaluationPool(EvaluationSpec.of(campaign), lanes=1) as pool:
         await pool.check()
         return await pool.evaluate(

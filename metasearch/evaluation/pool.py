@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from types import TracebackType
 
 from metasearch.candidate import EvaluationResult
@@ -10,6 +11,9 @@ from metasearch.errors import EvaluatorError, MetasearchError
 from metasearch.evaluation.lanes import Machine, default_lanes
 from metasearch.evaluation.process import WorkerDied, WorkerProcess
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
+from metasearch.sandboxes import UNSAFE
+
+_log = logging.getLogger(__name__)
 
 
 class EvaluationPool:
@@ -55,10 +59,13 @@ class EvaluationPool:
             PrerequisiteError: The machine lacks what the sandbox needs.
             SandboxError: The sandbox does not open.
         """
+        worker = self._choose()
         try:
-            await self._choose().ready()
+            await worker.ready()
         except WorkerDied as death:
             raise EvaluatorError(f"On loading the evaluator its process {death}") from None
+        level = logging.WARNING if self._spec.provider == UNSAFE else logging.INFO
+        _log.log(level, "sandbox: %s", worker.sandbox)
 
     async def evaluate(self, request: EvaluationRequest) -> EvaluationResult:
         """Measure one candidate; waits for a free lane. Cancelling ends its sandbox.

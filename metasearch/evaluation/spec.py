@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from metasearch.errors import CampaignError
 from metasearch.outcome import Split
 from metasearch.sandboxes.base import Limits, SandboxSpec
+from metasearch.sandboxes.build import built_name
 
 if TYPE_CHECKING:
     from metasearch.campaign import Campaign, SandboxSection
@@ -112,6 +113,8 @@ class EvaluationSpec:
                     limits=Limits(**sandbox["limits"]),
                     preload=tuple(sandbox["preload"]),
                     paths=tuple(sandbox["paths"]),
+                    image=sandbox["image"],
+                    runtime=sandbox["runtime"],
                 ),
             }
         )
@@ -130,6 +133,8 @@ def sandbox_spec(section: SandboxSection, campaign: Campaign) -> SandboxSpec:
         ),
         preload=section.preload,
         paths=tuple(str((campaign.folder / path).resolve()) for path in section.paths),
+        image=built_name(campaign.folder / section.build) if section.build else section.image,
+        runtime=section.runtime,
     )
 
 
