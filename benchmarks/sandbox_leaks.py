@@ -1,6 +1,6 @@
 """Many sandboxes in a row leave nothing behind, whatever their candidates do.
 
-    python benchmarks/sandbox_leaks.py [--provider docker] [--image IMAGE] [--count 2000]
+    python -m benchmarks.sandbox_leaks [--provider docker] [--image IMAGE] [--count 2000]
 
 One candidate in eight fails: it crashes, hangs, floods, takes too much memory or leaves a
 daemon process. Counted before and after, once warm: containers, processes,
