@@ -19,6 +19,8 @@ BUILT = "metasearch-build"
 _MAX_FILES = 2000
 _MAX_BYTES = 500 * 1024**2
 _MAX_COMPLAINT = 3000
+_SILENCE = 3600
+"""Seconds that a build may say nothing: while it loads a large package, say."""
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +115,7 @@ def build(
         network_mode=network,
         rm=True,
         forcerm=True,
+        timeout=_SILENCE,
         decode=True,
     ):
         if "error" in line:

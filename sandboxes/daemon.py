@@ -66,6 +66,12 @@ class Daemon:
                 "unix:///path or tcp://host:port. A daemon elsewhere can be brought here with "
                 "'ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST'."
             )
+        if os.environ.get("DOCKER_TLS_VERIFY"):
+            raise PrerequisiteError(
+                "DOCKER_TLS_VERIFY is set, but sandboxes cannot use a Docker daemon over TLS. Bring "
+                "it here with 'ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST' and set "
+                "DOCKER_HOST to unix:///tmp/docker.sock."
+            )
         try:
             return question(self._client())
         except APIError as error:

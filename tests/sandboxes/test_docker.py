@@ -314,7 +314,7 @@ async def test_a_daemon_that_stops_and_comes_back(own_daemon: OwnDaemon, number:
         assert ours(client) == []
 
 
-async def test_no_daemon_at_all() -> None:
+async def test_no_daemon_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     provider = DockerProvider(image=IMAGE, host="unix:///nowhere/docker.sock")
     try:
         with pytest.raises(PrerequisiteError, match="systemctl start docker"):
@@ -325,6 +325,9 @@ async def test_no_daemon_at_all() -> None:
         await provider.close()
     with pytest.raises(PrerequisiteError, match="ssh -nNT -L"):
         await use(DockerProvider(host="ssh://somewhere"))
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    with pytest.raises(PrerequisiteError, match="over TLS"):
+        await use(DockerProvider(host="tcp://127.0.0.1:1"))
 
 
 def test_the_environment_names_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
