@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from metasearch.sandboxes import daemon, images
 from metasearch.sandboxes.base import Limits, Sandbox, SandboxSpec
 from metasearch.sandboxes.connection import Connection, Listener
 from metasearch.sandboxes.container import Container
-from metasearch.sandboxes.daemon import Daemon
+from metasearch.sandboxes.daemon import Daemon, Missing
 from metasearch.sandboxes.owners import Owner
 from metasearch.sandboxes.plan import Plan, plan
 from metasearch.sandboxes.room import Room
@@ -132,13 +133,12 @@ class DockerProvider:
     async def _make(self, kind: SandboxSpec) -> Container:
         """A container that is up and waits for a candidate."""
         await self._remove_left()
-        found = await self._plan(kind)
         try:
-            name, streams = await self._daemon.ask(found.start)
-        except SandboxError:
-            # The daemon may be another one by now, or have lost our layer.
+            found, name, streams = await self._start(kind)
+        except Missing:
+            # Somebody has removed our layer, or the daemon is another one by now.
             self._plans.pop(kind, None)
-            raise
+            found, name, streams = await self._start(kind)
         container = Container(self._daemon, name, streams, found.setup, self._gone)
         self._containers.add(container)
         try:
@@ -148,6 +148,10 @@ class DockerProvider:
                 await container.end()
             raise
         return container
+
+    async def _start(self, kind: SandboxSpec) -> tuple[Plan, str, socket.socket]:
+        found = await self._plan(kind)
+        return found, *await self._daemon.ask(found.start)
 
     async def _plan(self, kind: SandboxSpec) -> Plan:
         task = self._plans.get(kind)
