@@ -26,7 +26,7 @@ from benchmarks.sandbox_overhead import open_provider
 from metasearch.errors import CandidateFailure
 from metasearch.sandboxes import cgroups
 from metasearch.sandboxes.base import Limits, SandboxProvider, SandboxSpec
-from metasearch.sandboxes.images import OWNER_LABEL
+from metasearch.sandboxes.layers import OWNER_LABEL
 from metasearch.sandboxes.owners import Owner
 
 SPEC = SandboxSpec(Limits(seconds=10, memory=96 * 1024**2, disk=8 * 1024**2, output=1024**2))

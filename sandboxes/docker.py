@@ -14,8 +14,9 @@ from dataclasses import replace
 import docker
 
 from metasearch.errors import CandidateFailure, PrerequisiteError, SandboxError
-from metasearch.sandboxes import daemon, images
+from metasearch.sandboxes import daemon, layers
 from metasearch.sandboxes.base import Limits, Sandbox, SandboxSpec
+from metasearch.sandboxes.build import image_of
 from metasearch.sandboxes.connection import Connection, Listener
 from metasearch.sandboxes.container import Container
 from metasearch.sandboxes.daemon import Daemon, Missing
@@ -24,7 +25,7 @@ from metasearch.sandboxes.plan import Plan, plan
 from metasearch.sandboxes.room import Room
 from metasearch.sandboxes.standby import Standby
 
-DEFAULT_IMAGE = images.image_of("python")
+DEFAULT_IMAGE = image_of("python")
 """What ``metasearch sandbox build python`` makes."""
 
 _MOST_SPECS = 3
@@ -90,8 +91,8 @@ class DockerProvider:
         """Remove the containers of dead owners of this machine."""
 
         def dead(client: docker.APIClient) -> list[str]:
-            found = client.containers(all=True, filters={"label": images.OWNER_LABEL})
-            owners = {each["Id"]: each["Labels"][images.OWNER_LABEL] for each in found}
+            found = client.containers(all=True, filters={"label": layers.OWNER_LABEL})
+            owners = {each["Id"]: each["Labels"][layers.OWNER_LABEL] for each in found}
             return [
                 name
                 for name, text in owners.items()
@@ -160,7 +161,7 @@ class DockerProvider:
         return await asyncio.shield(task)
 
     async def _make_plan(self, kind: SandboxSpec) -> Plan:
-        image = await images.layered(self._daemon, kind.image or self._image, self._owner)
+        image = await layers.layered(self._daemon, kind.image or self._image, self._owner)
         return await self._daemon.ask(lambda client: plan(client, kind, image, self._owner))
 
     def _gone(self, container: Container, error: SandboxError | None) -> None:

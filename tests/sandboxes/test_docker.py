@@ -22,9 +22,9 @@ from metasearch.errors import (
     SandboxUnavailable,
 )
 from metasearch.sandboxes.base import Limits, SandboxSpec
-from metasearch.sandboxes.build import build, built_name
+from metasearch.sandboxes.build import LAYERED, build, built_name
 from metasearch.sandboxes.docker import DockerProvider
-from metasearch.sandboxes.images import LAYERED, OWNER_LABEL
+from metasearch.sandboxes.layers import OWNER_LABEL
 from metasearch.sandboxes.owners import Owner
 from tests.sandboxes.dockerd import IMAGE, OwnDaemon, needs_docker, needs_own_daemon, running
 
