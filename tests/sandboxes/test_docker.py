@@ -135,6 +135,16 @@ async def test_modules_are_imported_before_the_candidate_comes(provider: DockerP
             assert await sandbox.call("program:main") is bool(preload)
 
 
+async def test_input_that_nobody_reads_is_not_held_inside(provider: DockerProvider) -> None:
+    script = (
+        "sleep 1; cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes 2>/dev/null"
+        " || cat /sys/fs/cgroup/memory.peak"
+    )
+    async with provider.open(SPEC) as sandbox:
+        done = await sandbox.run(["sh", "-c", script], stdin=bytes(64 * 1024**2))
+    assert 0 < int(done.stdout) < 48 * 1024**2
+
+
 async def test_preload_that_cannot_be_imported(provider: DockerProvider) -> None:
     with pytest.raises(PrerequisiteError, match="no_such_module"):
         await use(provider, SandboxSpec(preload=("no_such_module",)))
