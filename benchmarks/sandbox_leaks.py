@@ -1,6 +1,6 @@
 """Many sandboxes in a row leave nothing behind, whatever their candidates do.
 
-    python benchmarks/sandbox_leaks.py [--provider docker] [--image IMAGE] [--count 2000]
+    python -m benchmarks.sandbox_leaks [--provider docker] [--image IMAGE] [--count 2000]
 
 One candidate in eight fails: it crashes, hangs, floods, takes too much memory or leaves a
 daemon process. Counted before and after, once warm: containers, processes,
@@ -26,7 +26,7 @@ from benchmarks.sandbox_overhead import open_provider
 from metasearch.errors import CandidateFailure
 from metasearch.sandboxes import cgroups
 from metasearch.sandboxes.base import Limits, SandboxProvider, SandboxSpec
-from metasearch.sandboxes.images import OWNER_LABEL
+from metasearch.sandboxes.layers import OWNER_LABEL
 from metasearch.sandboxes.owners import Owner
 
 SPEC = SandboxSpec(Limits(seconds=10, memory=96 * 1024**2, disk=8 * 1024**2, output=1024**2))

@@ -39,6 +39,8 @@ class Attached:
         self._received = bytearray()
         self._pieces = bundle.Unbundler()
         self._unsent = bytearray()
+        self.garbled = False
+        """Whether something has come that is no piece."""
         self.complaint = b""
         """What was written to standard error: by the interpreter, while it started."""
         self._loop = asyncio.get_running_loop()
@@ -91,7 +93,14 @@ class Attached:
             self._on_end()
             return
         self._received += data
-        for stream, piece in self._pieces.feed(self._stdout()):
+        try:
+            pieces = self._pieces.feed(self._stdout())
+        except ValueError:
+            self.garbled = True
+            self.close()
+            self._on_end()
+            return
+        for stream, piece in pieces:
             self._on_piece(stream, piece)
 
     def _stdout(self) -> bytes:

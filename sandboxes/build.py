@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,17 @@ from metasearch.errors import CampaignError, PrerequisiteError
 if TYPE_CHECKING:
     import docker
 
+    from metasearch.sandboxes.daemon import Daemon
+
 BUILT = "metasearch-build"
 """Repository of campaigns' own images."""
+LAYERED = "metasearch-room"
+"""Repository of the images with the runner's layer."""
 _MAX_FILES = 2000
 _MAX_BYTES = 500 * 1024**2
 _MAX_COMPLAINT = 3000
+_SILENCE = 3600
+"""Seconds that a build may say nothing: while it loads a large package, say."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,17 +68,12 @@ async def build_campaign_image(dockerfile: Path) -> None:
         PrerequisiteError: It cannot be built; with the last that the build said.
         SandboxUnavailable: The daemon is not reachable.
     """
-    from metasearch.sandboxes.daemon import Daemon
-
     name = await asyncio.to_thread(built_name, dockerfile)
 
-    daemon = Daemon()
-    try:
+    async with _daemon() as daemon:
         if not await daemon.ask(lambda client: exists(client, name)):
             _log.info("building the image of %s", dockerfile)
             await daemon.ask(lambda client: build(client, dockerfile, name, {}))
-    finally:
-        daemon.close()
 
 
 def exists(client: docker.APIClient, image: str) -> bool:
@@ -113,6 +115,7 @@ def build(
         network_mode=network,
         rm=True,
         forcerm=True,
+        timeout=_SILENCE,
         decode=True,
     ):
         if "error" in line:
@@ -124,3 +127,58 @@ def build(
         said.append(text)
         if text.startswith("Step "):
             _log.info("%s", text.strip())
+
+
+def shipped() -> dict[str, Path]:
+    """The Dockerfiles that come with metasearch, by name."""
+    return {
+        file.parent.name: file
+        for file in sorted((Path(__file__).parent / "images").glob("*/Dockerfile"))
+    }
+
+
+def image_of(name: str) -> str:
+    """What the image of one of those is called."""
+    return f"metasearch-{name}"
+
+
+async def build_image(
+    dockerfile: Path, image: str, arguments: Mapping[str, str], network: str | None
+) -> None:
+    """Build an image; the arguments are those of :func:`metasearch.sandboxes.build.build`."""
+    async with _daemon() as of:
+        await of.ask(lambda client: build(client, dockerfile, image, arguments, network))
+
+
+async def remove_made() -> int:
+    """Remove the images that can be made again and that no container uses; how many."""
+    async with _daemon() as of:
+        return await of.ask(_remove_made)
+
+
+@asynccontextmanager
+async def _daemon() -> AsyncIterator[Daemon]:
+    from metasearch.sandboxes.daemon import Daemon
+
+    of = Daemon()
+    try:
+        yield of
+    finally:
+        of.close()
+
+
+def _remove_made(client: docker.APIClient) -> int:
+    from docker.errors import APIError
+
+    removed = 0
+    for repository in (LAYERED, BUILT):
+        for image in client.images(repository):
+            for tag in image["RepoTags"]:
+                try:
+                    client.remove_image(tag)
+                except APIError as error:
+                    if error.response is None or error.response.status_code != 409:
+                        raise
+                else:
+                    removed += 1
+    return removed

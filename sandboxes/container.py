@@ -12,7 +12,7 @@ from metasearch.sandboxes import bundle, daemon, wire
 from metasearch.sandboxes.attached import Attached
 from metasearch.sandboxes.base import Limits
 from metasearch.sandboxes.connection import Listener, Message
-from metasearch.sandboxes.daemon import Daemon
+from metasearch.sandboxes.daemon import Daemon, Missing
 from metasearch.sandboxes.inside import START_SECONDS
 from metasearch.sandboxes.pipes import FRAME_OVERHEAD
 from metasearch.sandboxes.streams import Printed
@@ -228,15 +228,18 @@ class Container:
 
     async def _cause(self) -> SandboxError | None:
         """Which error has ended the container, if it was not something inside."""
+        if self._attached.garbled:
+            return SandboxError(
+                "a container's standard output holds something that is not the runner's: does "
+                "Python print when it starts in this image?"
+            )
         for _ in range(_LOOKS):
             try:
                 state = await self._daemon.ask(
                     lambda client: client.inspect_container(self.name)["State"]
                 )
-            except SandboxError:
-                if self._removal is not None:
-                    return None
-                raise
+            except Missing:
+                return SandboxError("a container was removed from outside")
             if state["OOMKilled"]:
                 self._killed_inside = True
                 return None

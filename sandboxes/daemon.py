@@ -29,6 +29,10 @@ _SECONDS = 60
 """How long the daemon may take for one answer."""
 
 
+class Missing(SandboxError):
+    """The daemon has no such image or container."""
+
+
 class Daemon:
     """The daemon that ``DOCKER_HOST`` names, or this machine's.
 
@@ -66,8 +70,16 @@ class Daemon:
                 "unix:///path or tcp://host:port. A daemon elsewhere can be brought here with "
                 "'ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST'."
             )
+        if os.environ.get("DOCKER_TLS_VERIFY"):
+            raise PrerequisiteError(
+                "DOCKER_TLS_VERIFY is set, but sandboxes cannot use a Docker daemon over TLS. "
+                "Bring it here with 'ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST' "
+                "and set DOCKER_HOST to unix:///tmp/docker.sock."
+            )
         try:
             return question(self._client())
+        except NotFound as error:
+            raise Missing(f"Docker refuses: {error.explanation or error}") from None
         except APIError as error:
             # On its way down it still answers for a while, but takes no new connections.
             if error.is_server_error() and not self._reachable():

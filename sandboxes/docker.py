@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,17 +14,18 @@ from dataclasses import replace
 import docker
 
 from metasearch.errors import CandidateFailure, PrerequisiteError, SandboxError
-from metasearch.sandboxes import daemon, images
+from metasearch.sandboxes import daemon, layers
 from metasearch.sandboxes.base import Limits, Sandbox, SandboxSpec
+from metasearch.sandboxes.build import image_of
 from metasearch.sandboxes.connection import Connection, Listener
 from metasearch.sandboxes.container import Container
-from metasearch.sandboxes.daemon import Daemon
+from metasearch.sandboxes.daemon import Daemon, Missing
 from metasearch.sandboxes.owners import Owner
 from metasearch.sandboxes.plan import Plan, plan
 from metasearch.sandboxes.room import Room
 from metasearch.sandboxes.standby import Standby
 
-DEFAULT_IMAGE = images.image_of("python")
+DEFAULT_IMAGE = image_of("python")
 """What ``metasearch sandbox build python`` makes."""
 
 _MOST_SPECS = 3
@@ -89,8 +91,8 @@ class DockerProvider:
         """Remove the containers of dead owners of this machine."""
 
         def dead(client: docker.APIClient) -> list[str]:
-            found = client.containers(all=True, filters={"label": images.OWNER_LABEL})
-            owners = {each["Id"]: each["Labels"][images.OWNER_LABEL] for each in found}
+            found = client.containers(all=True, filters={"label": layers.OWNER_LABEL})
+            owners = {each["Id"]: each["Labels"][layers.OWNER_LABEL] for each in found}
             return [
                 name
                 for name, text in owners.items()
@@ -132,13 +134,12 @@ class DockerProvider:
     async def _make(self, kind: SandboxSpec) -> Container:
         """A container that is up and waits for a candidate."""
         await self._remove_left()
-        found = await self._plan(kind)
         try:
-            name, streams = await self._daemon.ask(found.start)
-        except SandboxError:
-            # The daemon may be another one by now, or have lost our layer.
+            found, name, streams = await self._start(kind)
+        except Missing:
+            # Somebody has removed our layer, or the daemon is another one by now.
             self._plans.pop(kind, None)
-            raise
+            found, name, streams = await self._start(kind)
         container = Container(self._daemon, name, streams, found.setup, self._gone)
         self._containers.add(container)
         try:
@@ -149,6 +150,10 @@ class DockerProvider:
             raise
         return container
 
+    async def _start(self, kind: SandboxSpec) -> tuple[Plan, str, socket.socket]:
+        found = await self._plan(kind)
+        return found, *await self._daemon.ask(found.start)
+
     async def _plan(self, kind: SandboxSpec) -> Plan:
         task = self._plans.get(kind)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
@@ -156,7 +161,7 @@ class DockerProvider:
         return await asyncio.shield(task)
 
     async def _make_plan(self, kind: SandboxSpec) -> Plan:
-        image = await images.layered(self._daemon, kind.image or self._image, self._owner)
+        image = await layers.layered(self._daemon, kind.image or self._image, self._owner)
         return await self._daemon.ask(lambda client: plan(client, kind, image, self._owner))
 
     def _gone(self, container: Container, error: SandboxError | None) -> None:

@@ -31,7 +31,7 @@ def build(
     name: str, base: str | None, arguments: list[str], network: str | None, *, as_json: bool
 ) -> None:
     """Build one of the images that come with metasearch, or a Dockerfile of the user's own."""
-    from metasearch.sandboxes.images import build_image, image_of, shipped
+    from metasearch.sandboxes.build import build_image, image_of, shipped
 
     dockerfiles = shipped()
     dockerfile = dockerfiles.get(name) or Path(name)
@@ -68,7 +68,7 @@ def cleanup(*, as_json: bool) -> None:
 
 async def _cleanup() -> dict[str, str]:
     from metasearch.sandboxes import open_provider, providers
-    from metasearch.sandboxes.images import remove_made
+    from metasearch.sandboxes.build import remove_made
 
     said = {}
     for name in providers():

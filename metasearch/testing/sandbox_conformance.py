@@ -171,6 +171,13 @@ class Values:
         source = "import random\ndef main(): return [random.random(), list({'a', 'b', 'c', 'd'})]"
         assert await returned(provider, source) == await returned(provider, source)
 
+    async def test_it_says_in_one_line_where_candidates_run(
+        self, provider: SandboxProvider
+    ) -> None:
+        said = provider.describe(SPEC)
+        assert said.startswith(provider.name)
+        assert said.isprintable()
+
 
 class Commands:
     """``run`` and ``read``."""

@@ -11,8 +11,8 @@ import pytest
 from docker.errors import ImageNotFound
 from typer.testing import Result
 
-from metasearch.sandboxes.build import BUILT, built_name
-from metasearch.sandboxes.images import LAYERED, OWNER_LABEL
+from metasearch.sandboxes.build import BUILT, LAYERED, built_name
+from metasearch.sandboxes.layers import OWNER_LABEL
 from metasearch.sandboxes.owners import Owner
 from tests.sandboxes.dockerd import IMAGE, needs_docker
 

@@ -22,8 +22,9 @@ from metasearch.errors import (
     SandboxUnavailable,
 )
 from metasearch.sandboxes.base import Limits, SandboxSpec
+from metasearch.sandboxes.build import LAYERED, build, built_name
 from metasearch.sandboxes.docker import DockerProvider
-from metasearch.sandboxes.images import LAYERED, OWNER_LABEL
+from metasearch.sandboxes.layers import OWNER_LABEL
 from metasearch.sandboxes.owners import Owner
 from tests.sandboxes.dockerd import IMAGE, OwnDaemon, needs_docker, needs_own_daemon, running
 
@@ -134,6 +135,16 @@ async def test_modules_are_imported_before_the_candidate_comes(provider: DockerP
             assert await sandbox.call("program:main") is bool(preload)
 
 
+async def test_input_that_nobody_reads_is_not_held_inside(provider: DockerProvider) -> None:
+    script = (
+        "sleep 1; cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes 2>/dev/null"
+        " || cat /sys/fs/cgroup/memory.peak"
+    )
+    async with provider.open(SPEC) as sandbox:
+        done = await sandbox.run(["sh", "-c", script], stdin=bytes(64 * 1024**2))
+    assert 0 < int(done.stdout) < 48 * 1024**2
+
+
 async def test_preload_that_cannot_be_imported(provider: DockerProvider) -> None:
     with pytest.raises(PrerequisiteError, match="no_such_module"):
         await use(provider, SandboxSpec(preload=("no_such_module",)))
@@ -142,6 +153,23 @@ async def test_preload_that_cannot_be_imported(provider: DockerProvider) -> None
 async def test_missing_image_says_how_to_get_it(provider: DockerProvider) -> None:
     with pytest.raises(PrerequisiteError, match="docker pull no-such-image"):
         await use(provider, SandboxSpec(image="no-such-image"))
+
+
+async def test_an_image_whose_interpreter_prints_is_told(
+    provider: DockerProvider, client: docker.APIClient, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os; os.write(1, b'Welcome ' * 9)")
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {IMAGE}\nCOPY sitecustomize.py /usr/lib/python3/dist-packages/\n"
+        "COPY sitecustomize.py /etc/python3.11/\n"
+    )
+    name = built_name(tmp_path / "Dockerfile")
+    build(client, tmp_path / "Dockerfile", name, {})
+    try:
+        with pytest.raises(SandboxError, match="does Python print"):
+            await use(provider, SandboxSpec(image=name))
+    finally:
+        client.remove_image(name, force=True)
 
 
 async def test_unknown_runtime_says_which_there_are(provider: DockerProvider) -> None:
@@ -270,16 +298,27 @@ def test_owners_are_told_apart() -> None:
     assert gone.is_dead
 
 
-async def test_a_new_version_of_an_image_is_another_layer(client: docker.APIClient) -> None:
-    provider = DockerProvider(image=IMAGE)
+async def test_a_layer_that_somebody_removes_is_put_on_again(
+    provider: DockerProvider, client: docker.APIClient
+) -> None:
+    spec = SandboxSpec(image="metasearch-test-removed")
+    client.tag(IMAGE, "metasearch-test-removed")
     try:
-        await use(provider)
-        before = {tag for image in client.images(LAYERED) for tag in image["RepoTags"]}
-        await use(provider, SandboxSpec(Limits(seconds=5)))
-        after = {tag for image in client.images(LAYERED) for tag in image["RepoTags"]}
-        assert before == after
+        await use(provider, spec)
+        for container in ours(client):
+            client.remove_container(container["Id"], force=True)
+        await asyncio.sleep(1)  # That those that were waiting are gone is noticed.
+        for name in layers(client):
+            with contextlib.suppress(docker.errors.APIError):  # Of those in use elsewhere.
+                client.remove_image(name)
+        await use(provider, spec)
     finally:
-        await provider.close()
+        client.remove_image("metasearch-test-removed")
+
+
+def layers(client: docker.APIClient) -> set[str]:
+    """The images that have our layer."""
+    return {tag for image in client.images(LAYERED) for tag in image["RepoTags"]}
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +353,7 @@ async def test_a_daemon_that_stops_and_comes_back(own_daemon: OwnDaemon, number:
         assert ours(client) == []
 
 
-async def test_no_daemon_at_all() -> None:
+async def test_no_daemon_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     provider = DockerProvider(image=IMAGE, host="unix:///nowhere/docker.sock")
     try:
         with pytest.raises(PrerequisiteError, match="systemctl start docker"):
@@ -325,6 +364,9 @@ async def test_no_daemon_at_all() -> None:
         await provider.close()
     with pytest.raises(PrerequisiteError, match="ssh -nNT -L"):
         await use(DockerProvider(host="ssh://somewhere"))
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    with pytest.raises(PrerequisiteError, match="over TLS"):
+        await use(DockerProvider(host="tcp://127.0.0.1:1"))
 
 
 def test_the_environment_names_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,6 @@ import hashlib
 import io
 import tarfile
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import docker
@@ -20,15 +18,13 @@ from docker.errors import APIError, ImageNotFound
 
 from metasearch.errors import PrerequisiteError, SandboxError
 from metasearch.sandboxes import daemon
-from metasearch.sandboxes.build import BUILT, build, exists
+from metasearch.sandboxes.build import LAYERED, exists, image_of, shipped
 from metasearch.sandboxes.daemon import Daemon
 from metasearch.sandboxes.rootfs import CODE
 from metasearch.sandboxes.runner.keeper import ROOM
 
 PRIVATE = "/dev/shm"  # noqa: S108
 """Where the private file system is mounted; the sandbox's other names for it are links."""
-LAYERED = "metasearch-room"
-"""Repository of the images with our layer."""
 OWNER_LABEL = "metasearch.owner"
 
 _LINKS = {ROOM: PRIVATE, "/tmp": f"{ROOM}/tmp", "/var/tmp": f"{ROOM}/tmp"}  # noqa: S108
@@ -39,19 +35,6 @@ _COMPILE = (
     f"sys.exit(3) if sys.version_info < {_OLDEST} else None\n"
     f"sys.exit(not compileall.compile_dir({CODE!r}, quiet=1))\n"
 )
-
-
-def shipped() -> dict[str, Path]:
-    """The Dockerfiles that come with metasearch, by name."""
-    return {
-        file.parent.name: file
-        for file in sorted((Path(__file__).parent / "images").glob("*/Dockerfile"))
-    }
-
-
-def image_of(name: str) -> str:
-    """What the image of one of those is called."""
-    return f"metasearch-{name}"
 
 
 async def layered(of: Daemon, image: str, owner: str) -> str:
@@ -150,41 +133,3 @@ def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode = kind, mode
     return entry
-
-
-async def build_image(
-    dockerfile: Path, image: str, arguments: Mapping[str, str], network: str | None
-) -> None:
-    """Build an image; the arguments are those of :func:`metasearch.sandboxes.build.build`."""
-    async with _daemon() as of:
-        await of.ask(lambda client: build(client, dockerfile, image, arguments, network))
-
-
-async def remove_made() -> int:
-    """Remove the images that can be made again and that no container uses; how many."""
-    async with _daemon() as of:
-        return await of.ask(_remove_made)
-
-
-@asynccontextmanager
-async def _daemon() -> AsyncIterator[Daemon]:
-    of = Daemon()
-    try:
-        yield of
-    finally:
-        of.close()
-
-
-def _remove_made(client: docker.APIClient) -> int:
-    removed = 0
-    for repository in (LAYERED, BUILT):
-        for image in client.images(repository):
-            for tag in image["RepoTags"]:
-                try:
-                    client.remove_image(tag)
-                except APIError as error:
-                    if error.response is None or error.response.status_code != 409:
-                        raise
-                else:
-                    removed += 1
-    return removed
