@@ -31,11 +31,12 @@ class Place:
 
 PLACES = {
     "bubblewrap": Place('provider = "bubblewrap"'),
-    "docker": Place('provider = "docker"\nimage = "metasearch-python:latest"', spare=4),
     # The room is made in another way; what goes on in it is the same.
     "bubblewrap cold": Place(
         'provider = "redteam-cold"', ("snooping", "network", "exhaustion", "files", "kernel")
     ),
+    # Its connections to the daemon come and go.
+    "docker": Place('provider = "docker"\nimage = "metasearch-test-base"', spare=4),
 }
 
 COLD = """
