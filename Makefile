@@ -1,6 +1,6 @@
 # make run   a first campaign, from a bare clone      make test   everything this machine allows
 # make check the linters and type checks              make clean  forget the environment
-.PHONY: setup run test fast check bench clean
+.PHONY: setup docker run test fast check bench clean
 PYTHON ?= python3
 ARCHIVE ?= $(or $(METASEARCH_ARCHIVE),.metasearch/archive.db)
 BIN := .venv/bin
@@ -12,7 +12,7 @@ run: setup
 	$(BIN)/metasearch run examples/circle_packing --archive $(ARCHIVE)
 	$(BIN)/metasearch best circle_packing --archive $(ARCHIVE)
 
-test: setup
+test: setup docker
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -29,6 +29,10 @@ setup: .venv/.ready metasearch/archive metasearch/sandboxes metasearch/web
 	@command -v bwrap >/dev/null || { echo "== installing bubblewrap (the sandbox) =="; \
 	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq bubblewrap >/dev/null; } || \
 	  { echo "bubblewrap is missing and could not be installed; run: apt-get install bubblewrap"; exit 3; }
+
+# Only root can install and start Docker; others use the daemon that there is.
+docker:
+	@[ "$$(id -u)" != 0 ] || .ci/docker_base || echo "no Docker here: its tests will be skipped"
 
 .venv/.ready: pyproject.toml
 	@echo "== setting up .venv (about a minute, once) =="

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue, field_validator
+from pydantic import BeforeValidator, Field, JsonValue, ValidationInfo, field_validator
 
 from metasearch.candidate import Frozen
 from metasearch.objectives import Objective
@@ -163,7 +163,15 @@ class SandboxSection(Frozen):
     """``[sandbox]``: where candidates run and what they may use."""
 
     provider: str = "auto"
-    """``auto``, ``bubblewrap``, or the name of an installed ``metasearch.sandboxes`` entry."""
+    """``auto``, ``bubblewrap``, ``docker``, or the name of an installed ``metasearch.sandboxes``
+    entry. ``none`` runs candidates without any isolation."""
+    image: str = ""
+    """Container image to run in, with Python 3.9 or newer; for Docker."""
+    build: str = ""
+    """Instead of an image: a Dockerfile, relative to the campaign folder. What stands beside it
+    can be copied into the image, and it is built anew whenever any of that changes."""
+    runtime: str = ""
+    """Container runtime that the Docker daemon knows, such as ``runsc`` (gVisor)."""
     timeout: float = Field(default=30.0, gt=0)
     """Wall seconds for one call or run inside."""
     memory: Bytes = 1024**3
@@ -212,6 +220,13 @@ class AgentSection(Frozen):
     """Asks of one candidate in flight; campaign-wide ``concurrency`` holds as well."""
     max_tokens: int = Field(default=4096, ge=1)
     """Upper limit of one reply; a candidate may ask for less."""
+
+    @field_validator("build")
+    @classmethod
+    def _one_image(cls, build: str, info: ValidationInfo) -> str:
+        if build and info.data.get("image"):
+            raise ValueError("'image' is given, too; a campaign has one or the other")
+        return build
 
 
 class CampaignFile(Frozen):

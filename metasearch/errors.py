@@ -64,8 +64,11 @@ class SandboxError(MetasearchError):
 class SandboxUnavailable(SandboxError):
     """What makes sandboxes is away for now (a stopped Docker daemon). Names the remedy.
 
-    The engine waits for it to come back; candidates keep their place in the queue.
+    The engine waits for it to come back; candidates keep their place in the queue. The provider
+    works again by itself once the daemon does.
     """
+
+    exit_code = 3
 
 
 class ModelError(MetasearchError):

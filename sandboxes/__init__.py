@@ -8,13 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from metasearch.sandboxes.base import SandboxProvider
+    from metasearch.sandboxes.base import SandboxProvider, SandboxSpec
 
 ENTRY_POINTS = "metasearch.sandboxes"
 """Group under which an installed package offers a provider: a class without arguments."""
 
-_BUILT_IN = {"bubblewrap": "metasearch.sandboxes.bubblewrap:BubblewrapProvider"}
+_BUILT_IN = {
+    "bubblewrap": "metasearch.sandboxes.bubblewrap:BubblewrapProvider",
+    "docker": "metasearch.sandboxes.docker:DockerProvider",
+}
 """Best first: ``auto`` takes the first one that works."""
+UNSAFE = "none"
+"""The provider without any isolation: only for those who ask for it by name."""
 
 
 def providers() -> list[str]:
@@ -23,6 +28,11 @@ def providers() -> list[str]:
 
     installed = sorted(entry.name for entry in entry_points(group=ENTRY_POINTS))
     return list(dict.fromkeys([*_BUILT_IN, *installed]))
+
+
+def best_first(spec: SandboxSpec) -> list[str]:
+    """What ``auto`` tries for a spec, in this order; never anything without isolation."""
+    return ["docker"] if spec.image or spec.runtime else list(_BUILT_IN)
 
 
 def open_provider(name: str = "auto") -> SandboxProvider:
@@ -41,8 +51,9 @@ def open_provider(name: str = "auto") -> SandboxProvider:
 
     if name == "auto":
         name = next(iter(_BUILT_IN))
-    if name in _BUILT_IN:
-        entry = EntryPoint(name, _BUILT_IN[name], ENTRY_POINTS)
+    ours = {**_BUILT_IN, UNSAFE: "metasearch.sandboxes.none:NoIsolation"}
+    if name in ours:
+        entry = EntryPoint(name, ours[name], ENTRY_POINTS)
     else:
         found = entry_points(group=ENTRY_POINTS, name=name)
         if not found:

@@ -8,6 +8,7 @@ the end. What comes out is plain data: JSON values, bytes, and numpy arrays with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -36,6 +37,11 @@ class Limits:
     """Bytes of one returned value or of one file read back. Printed text beyond 64 KiB a
     stream loses its beginning; a candidate that prints more than ``output`` is ended."""
 
+    @property
+    def processor_seconds(self) -> int:
+        """Of all that one process computes in one call."""
+        return math.ceil(self.seconds * self.cpus)
+
 
 @dataclass(frozen=True)
 class LeasedDevice:
@@ -63,6 +69,10 @@ class SandboxSpec:
     """How many each candidate needs: whole ones, or a fraction of one."""
     devices: tuple[LeasedDevice, ...] = ()
     """Those that were leased for this candidate: it sees no other."""
+    image: str = ""
+    """Name or id of the container image to run in; the provider's own if not given."""
+    runtime: str = ""
+    """Container runtime (``runsc``, ``kata``); the daemon's own if not given."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,9 @@ class SandboxProvider(Protocol):
         Raises:
             PrerequisiteError: With the cause and the command that mends it.
         """
+
+    def describe(self, spec: SandboxSpec) -> str:
+        """Where candidates of this spec run, in one line, for people who start a campaign."""
 
     def open(
         self, spec: SandboxSpec, answers: Answers | None = None

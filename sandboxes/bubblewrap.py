@@ -12,10 +12,12 @@ from metasearch.errors import CandidateFailure, PrerequisiteError, SandboxError
 from metasearch.sandboxes import cgroups, inside
 from metasearch.sandboxes.asks import Answers
 from metasearch.sandboxes.base import Limits, Sandbox, SandboxSpec
+from metasearch.sandboxes.connection import Connection, Listener
 from metasearch.sandboxes.gpus.devices import Devices
 from metasearch.sandboxes.gpus.nvml import NvmlDevices
 from metasearch.sandboxes.gpus.watch import watching
 from metasearch.sandboxes.launch import ColdStart, Launcher, WarmParent
+from metasearch.sandboxes.pipes import Pipes
 from metasearch.sandboxes.room import Room
 
 _REAP_ATTEMPTS = 60
@@ -58,12 +60,21 @@ class BubblewrapProvider:
         if answer != 42:
             raise PrerequisiteError("bubblewrap sandboxes do not return values here")
 
+    def describe(self, spec: SandboxSpec) -> str:
+        """Where candidates run."""
+        return self.name
+
     @asynccontextmanager
     async def open(
         self, spec: SandboxSpec, answers: Answers | None = None
     ) -> AsyncIterator[Sandbox]:
         """A fresh sandbox, destroyed with everything in it when the block ends."""
-        room = Room(spec, lambda: self._lease(spec), answers)
+
+        async def lease(listener: Listener, to_call: bool) -> Connection:
+            launcher = await self._launcher(spec)
+            return await Pipes.open(launcher, spec.limits, listener, to_call=to_call)
+
+        room = Room(spec, lease, answers)
         try:
             async with watching(room, spec.devices, self._devices):
                 yield room
@@ -93,8 +104,13 @@ class BubblewrapProvider:
         self._slots.close()
         self._devices.close()
 
-    async def _lease(self, spec: SandboxSpec) -> Launcher:
+    async def _launcher(self, spec: SandboxSpec) -> Launcher:
         """What starts the next candidate of this spec."""
+        if spec.image or spec.runtime:
+            raise PrerequisiteError(
+                "The campaign names a container image or runtime, which bubblewrap cannot use. "
+                'Set provider = "docker" under [sandbox], or take image and runtime out.'
+            )
         parent = None if self._cold else await self._parent(spec)
         if parent is not None:
             return await parent.branch(self._slots)

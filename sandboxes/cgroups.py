@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metasearch.sandboxes.base import Limits
+from metasearch.sandboxes.owners import pid_namespace, start_time
 
 _PERIOD = 100_000
 _CONTROLLERS = ("memory", "pids", "cpu")
@@ -101,22 +102,12 @@ def _version_2(start: Path, top: Path) -> Tree | None:
     return None
 
 
-def _start_time(pid: int) -> str | None:
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    return None
-
-
-def _pid_namespace() -> int:
-    return Path("/proc/self/ns/pid").stat().st_ino
-
-
 class Slot:
     """One group in each tree, for one candidate at a time."""
 
     def __init__(self, where: tuple[Tree, ...]) -> None:
         pid = os.getpid()
-        name = f"metasearch-{_pid_namespace()}-{pid}-{_start_time(pid)}-{next(_numbers)}"
+        name = f"metasearch-{pid_namespace()}-{pid}-{start_time(pid)}-{next(_numbers)}"
         self._groups = {tree: tree.folder / name for tree in where}
         self._set: dict[Path, str] = {}
         self._events = -1
@@ -163,6 +154,16 @@ class Slot:
     def out_of_memory(self) -> bool:
         """Whether the kernel has killed a process here since the limits were set."""
         return self._kills() > self._kills_before
+
+    def kill(self) -> bool:
+        """Kill what is in the groups; whether there was anything."""
+        found = False
+        for group in self._groups.values():
+            for pid in (group / "cgroup.procs").read_text().split():
+                found = True
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+        return found
 
     def remove(self) -> None:
         """Take the groups away."""
@@ -253,9 +254,9 @@ def reap() -> tuple[int, int]:
         # Everywhere: a killed owner may have belonged to another group than ours.
         for group in _groups_below(tree.top):
             match = _NAME.fullmatch(group.name)
-            if match is None or int(match[1]) != _pid_namespace():
+            if match is None or int(match[1]) != pid_namespace():
                 continue
-            if _start_time(int(match[2])) == match[3]:
+            if start_time(int(match[2])) == match[3]:
                 continue
             with contextlib.suppress(OSError):
                 for pid in (group / "cgroup.procs").read_text().split():

@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from metasearch.errors import SandboxError
-from metasearch.sandboxes import wire
+from metasearch.sandboxes import rootfs, wire
 from metasearch.sandboxes.base import SandboxSpec
 from metasearch.sandboxes.cgroups import Slot, Slots
 from metasearch.sandboxes.inside import START_SECONDS, Inside, check_setup, readable
+
+
+class Started(Protocol):
+    """What has been started beside a keeper, for it alone."""
+
+    async def end(self) -> None:
+        """Kill it, and wait until it is gone."""
 
 
 class Launcher(Protocol):
@@ -28,7 +35,7 @@ class Launcher(Protocol):
 
     async def launch(
         self, order: dict[str, Any], program: tuple[int, int, int, int]
-    ) -> tuple[socket.socket, Inside | None]:
+    ) -> tuple[socket.socket, Started | None]:
         """A keeper with these descriptors; its control socket.
 
         They are the program's ends of questions, answers, stdout and stderr.
@@ -251,6 +258,9 @@ class ColdStart:
         self, order: dict[str, Any], program: tuple[int, int, int, int]
     ) -> tuple[socket.socket, Inside]:
         """Start a keeper that gets these descriptors; our end of its control socket."""
+        if rootfs.may_become_another():
+            # It has no user namespace of its own: its user's processes elsewhere would count.
+            order = {**order, "count_processes": False}
         inside = Inside(self._spec, cold=order)
         try:
             socket.send_fds(inside.socket, [inside.setup], list(program))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import time
-from asyncio import Future
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,8 +13,9 @@ from metasearch.errors import CandidateFailure, SandboxError
 from metasearch.program import check_path
 from metasearch.sandboxes import wire
 from metasearch.sandboxes.base import Execution, Value
+from metasearch.sandboxes.connection import Connection
 from metasearch.sandboxes.session import Session
-from metasearch.sandboxes.streams import Fed, Printed
+from metasearch.sandboxes.streams import Printed
 
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -31,7 +30,7 @@ class Room(Session):
             self._files[path] = bytes(content)
         if sum(map(len, self._files.values())) > self._spec.limits.disk:
             raise SandboxError("the files to write are over the sandbox's disk limit")
-        if self._control is not None:
+        if self._connection is not None:
             async with self._busy:
                 await self._flush()
 
@@ -41,9 +40,7 @@ class Room(Session):
             raise ValueError(f"{function!r} is not of the form 'module:function'")
         request: dict[str, Any] = {"function": function, "args": args, "kwargs": kwargs}
         async with self._busy:
-            await self._ready(to_call=True)
-            assert self._control is not None
-            assert self._channel is not None
+            connection = await self._ready(to_call=True)
             if self._used:
                 await self._flush()
             # Before any code of the candidate has run its process can write files itself.
@@ -54,9 +51,9 @@ class Room(Session):
             self._files = {}
             self._used = True
             answer = self._expect("answer")
-            if self._calls > 1 or not self._starts_itself:
-                self._control.send(wire.encode({"call": self._calls}))
-            self._channel.send(frame)
+            if self._calls > 1 or not connection.starts_itself:
+                connection.tell({"call": self._calls})
+            connection.send(frame)
             return self._value(await self._within_limits(answer))
 
     async def run(self, argv: Sequence[str], *, stdin: bytes = b"") -> Execution:
@@ -64,25 +61,20 @@ class Room(Session):
         if not argv or not all(isinstance(part, str) and "\0" not in part for part in argv):
             raise ValueError("argv must be a non-empty sequence of text without NUL")
         async with self._busy:
-            await self._ready()
-            await self._flush()
-            return await self._run(list(argv), stdin)
+            connection = await self._flush()
+            return await self._run(connection, argv, stdin)
 
     async def read(self, path: str) -> bytes:
         """The content of a regular file in the working folder, never following links."""
         check_path(path)
         limit = self._spec.limits.output
         async with self._busy:
-            await self._ready()
-            await self._flush()
-            assert self._control is not None
-            opened = self._expect("opened")
-            self._control.send(wire.encode({"read": path}))
-            descriptor = await self._within_limits(opened)
-        if isinstance(descriptor, str):
-            raise CandidateFailure(Outcome.INVALID, f"{path} cannot be read back: {descriptor}")
-        with os.fdopen(descriptor, "rb") as file:
-            content = file.read(limit + 1)
+            connection = await self._flush()
+            arrived = self._expect("content")
+            connection.tell({"read": path})
+            content: bytes | str = await self._within_limits(arrived)
+        if isinstance(content, str):
+            raise CandidateFailure(Outcome.INVALID, f"{path} cannot be read back: {content}")
         if len(content) > limit:
             raise CandidateFailure(Outcome.OUTPUT_LIMIT, f"{path} is larger than {limit} bytes")
         return content
@@ -90,58 +82,42 @@ class Room(Session):
     @property
     def stdout(self) -> str:
         """The last 64 KiB that the candidate printed in calls, control characters replaced."""
-        return self._out.text if self._out else ""
+        return self.out.text
 
     @property
     def stderr(self) -> str:
         """Likewise."""
-        return self._err.text if self._err else ""
+        return self.err.text
 
-    def _send_files(self) -> Future[Any] | None:
-        """Send what was written before the start, without waiting for it."""
-        if not self._files or self._control is None:
-            return None
-        files, self._files = self._files, {}
-        written = self._expect("written")
-        self._control.send(wire.encode({"write": files}, wire.DEFAULT_LIMIT))
-        return written
+    async def _flush(self) -> Connection:
+        """A started sandbox that has all files that were written for it."""
+        connection = await self._ready()
+        if self._files:
+            files, self._files = self._files, {}
+            written = self._expect("written")
+            connection.tell({"write": files})
+            problem = await self._within_limits(written)
+            if problem and self._used:
+                raise CandidateFailure(Outcome.CRASHED, f"left no room for its input: {problem}")
+            if problem:
+                raise SandboxError(f"the program's files cannot be put into the sandbox: {problem}")
+        return connection
 
-    async def _flush(self) -> None:
-        await self._ready()
-        written = self._send_files()
-        problem = await self._within_limits(written) if written is not None else ""
-        if problem and self._used:
-            raise CandidateFailure(Outcome.CRASHED, f"left no room for its input: {problem}")
-        if problem:
-            raise SandboxError(f"the program's files cannot be put into the sandbox: {problem}")
-
-    async def _run(self, argv: list[str], stdin: bytes) -> Execution:
-        assert self._control is not None
+    async def _run(self, connection: Connection, argv: Sequence[str], stdin: bytes) -> Execution:
         limit = self._spec.limits.output
-        stdin_reader, stdin_writer = os.pipe()
-        out, out_writer = os.pipe()
-        err, err_writer = os.pipe()
+        out, err = (Printed(limit, limit, self._on_flood) for _ in range(2))
         self._used = True
         ended = self._expect("run")
         began = time.monotonic()
-        self._control.hand(wire.encode({"run": argv}), [stdin_reader, out_writer, err_writer])
-        for descriptor in (stdin_reader, out_writer, err_writer):
-            os.close(descriptor)
-        feed = Fed(stdin_writer, stdin)
-        printed = [Printed(end, limit, limit, self._on_flood) for end in (out, err)]
+        command = connection.run(argv, stdin, out, err)
         try:
             code = await self._within_limits(ended)
-            for stream in printed:
-                stream.drain()
-            if self._verdict is not None:
-                raise self._again(self._verdict)
-            self._check_run(code)
-            stdout, stderr = (stream.content for stream in printed)
-            return Execution(code, stdout, stderr, time.monotonic() - began)
         finally:
-            feed.close()
-            for stream in printed:
-                stream.close()
+            command.close()
+        if self._verdict is not None:
+            raise self._again(self._verdict)
+        self._check_run(code)
+        return Execution(code, out.content, err.content, time.monotonic() - began)
 
     def _check_run(self, code: int) -> None:
         if code and self._out_of_memory():
@@ -150,10 +126,8 @@ class Room(Session):
             raise CandidateFailure(Outcome.TIMED_OUT, self._processor_text())
 
     def _value(self, message: dict[str, Any]) -> Value:
-        assert self._out is not None
-        assert self._err is not None
-        self._out.drain()
-        self._err.drain()
+        if self._connection is not None:
+            self._connection.drain()
         if self._verdict is not None:
             raise self._again(self._verdict)
         if "value" in message:

@@ -32,8 +32,8 @@ _ENTRY = (
 )
 _TMP = "/tmp"  # noqa: S108
 _VAR_TMP = "/var/tmp"  # noqa: S108
-_HIDDEN = (_TMP, _VAR_TMP, "/var", "/etc", "/root", "/home")
-_OURS = ("/proc", "/sys", "/dev", ROOM, CODE)
+HIDDEN = (_TMP, _VAR_TMP, "/var", "/etc", "/root", "/home")
+OURS = ("/proc", "/sys", "/dev", ROOM, CODE)
 
 
 def packages() -> list[str]:
@@ -96,7 +96,7 @@ def command(
             line += ["--cap-add", f"CAP_{capability}"]
     else:
         line += ["--unshare-user", "--uid", str(USER), "--gid", str(USER)]
-    for name, value in (*_environment(threads), *gpus.environment(devices)):
+    for name, value in (_path(), *environment(threads), *gpus.environment(devices)):
         line += ["--setenv", name, value]
     shown = _shown(paths)
     runner = f"{CODE}/metasearch/sandboxes"
@@ -149,9 +149,8 @@ def python(control: int) -> list[str]:
     return [interpreter(), "-S", "-P", "-s", "-B", "-c", _ENTRY, str(control)]
 
 
-def _environment(threads: int) -> Iterator[tuple[str, str]]:
-    own = [str(Path(prefix) / "bin") for prefix in dict.fromkeys((sys.prefix, sys.base_prefix))]
-    yield "PATH", ":".join([*own, "/usr/local/bin", "/usr/bin", "/bin"])
+def environment(threads: int) -> Iterator[tuple[str, str]]:
+    """What every candidate's environment holds besides where programs are found."""
     yield "HOME", "/tmp"  # noqa: S108
     yield "USER", "sandbox"
     yield "LANG", "C.UTF-8"
@@ -162,6 +161,11 @@ def _environment(threads: int) -> Iterator[tuple[str, str]]:
     yield "PYTHONDONTWRITEBYTECODE", "1"
     for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB"):
         yield f"{library}_NUM_THREADS", str(threads)
+
+
+def _path() -> tuple[str, str]:
+    own = [str(Path(prefix) / "bin") for prefix in dict.fromkeys((sys.prefix, sys.base_prefix))]
+    return "PATH", ":".join([*own, "/usr/local/bin", "/usr/bin", "/bin"])
 
 
 def _system() -> list[str]:
@@ -190,8 +194,8 @@ def _shown(paths: Sequence[str]) -> list[str]:
             )
         if (
             Path(path) == Path("/")
-            or path.rstrip("/") in _HIDDEN
-            or any(Path(path).is_relative_to(f) for f in _OURS)
+            or path.rstrip("/") in HIDDEN
+            or any(Path(path).is_relative_to(f) for f in OURS)
         ):
             raise PrerequisiteError(f"sandbox.paths has {path!r}, which cannot be shown inside.")
         needed.add(path)

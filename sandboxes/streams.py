@@ -122,7 +122,10 @@ class Line:
 
 
 class Control(Line):
-    """Frames and file descriptors both ways over a socket, with a party of our own."""
+    """Frames and file descriptors both ways over a socket, with a party of our own.
+
+    Whoever gets a message takes out of the list the descriptors that it wants to keep.
+    """
 
     def __init__(
         self,
@@ -156,28 +159,30 @@ class Control(Line):
             self._on_order(message, [])
         if last is not None:
             self._on_order(last, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 class Printed:
-    """What arrives on one output pipe: counted, kept whole or as a tail."""
+    """What a program prints on one stream: counted, kept whole or as a tail."""
 
-    def __init__(
-        self, descriptor: int, keep: int, limit: int, on_flood: Callable[[], None]
-    ) -> None:
-        os.set_blocking(descriptor, False)
-        self._descriptor = descriptor
+    def __init__(self, keep: int, limit: int, on_flood: Callable[[], None]) -> None:
         self._keep = keep
         self._limit = limit
         self._on_flood = on_flood
         self._count = 0
         self._kept = bytearray()
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(descriptor, self._readable)
 
-    def drain(self) -> None:
-        """Take what has arrived already, without waiting."""
-        while self._descriptor >= 0 and self._take():
-            pass
+    def take(self, data: bytes) -> bool:
+        """Add what has arrived; whether there may be more."""
+        self._count += len(data)
+        self._kept += data
+        if len(self._kept) > 2 * self._keep:
+            del self._kept[: -self._keep]
+        if self._count > self._limit:
+            self._on_flood()
+            return False
+        return True
 
     @property
     def content(self) -> bytes:
@@ -189,15 +194,28 @@ class Printed:
         """Likewise as text, control characters replaced."""
         return self.content.decode("utf-8", "replace").translate(_VISIBLE)
 
+
+class Tap:
+    """Reads one output pipe as it fills."""
+
+    def __init__(self, descriptor: int, printed: Printed) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._printed = printed
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(descriptor, self._take)
+
+    def drain(self) -> None:
+        """Take what has arrived already, without waiting."""
+        while self._descriptor >= 0 and self._take():
+            pass
+
     def close(self) -> None:
         """Stop reading."""
         if self._descriptor >= 0:
             self._loop.remove_reader(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
-
-    def _readable(self) -> None:
-        self._take()
 
     def _take(self) -> bool:
         try:
@@ -207,14 +225,7 @@ class Printed:
         if not data:
             self.close()
             return False
-        self._count += len(data)
-        self._kept += data
-        if len(self._kept) > 2 * self._keep:
-            del self._kept[: -self._keep]
-        if self._count > self._limit:
-            self._on_flood()
-            return False
-        return True
+        return self._printed.take(data)
 
 
 class Fed:

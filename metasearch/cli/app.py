@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 archive_app = typer.Typer(help="Look after the archive file.", no_args_is_help=True)
 app.add_typer(archive_app, name="archive", rich_help_panel="Help")
+sandbox_app = typer.Typer(help="Look after where candidates run.", no_args_is_help=True)
+app.add_typer(sandbox_app, name="sandbox", rich_help_panel="Help")
 
 
 class ExportFormat(StrEnum):
@@ -368,3 +370,46 @@ def upgrade(archive: ArchiveOption = None, as_json: JsonOption = False) -> None:
         typer.echo(f"{file} is up to date (schema {after}).")
     else:
         typer.echo(f"Upgraded {file} from schema {before} to {after}.")
+
+
+@sandbox_app.command()
+@guarded
+def check(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Of a provider.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Open a sandbox of each provider, or of one; say what is missing."""
+    from metasearch.cli import sandbox
+
+    raise typer.Exit(sandbox.check(name, as_json=as_json))
+
+
+@sandbox_app.command()
+@guarded
+def build(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="python, torch, or a Dockerfile.")],
+    base: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="Build on this one; same as --arg BASE=.")
+    ] = None,
+    arg: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="For the Dockerfile's ARG lines.")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="MODE", help="For the build: 'host' where Docker has no bridge."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build an image that candidates can run in."""
+    from metasearch.cli import sandbox
+
+    sandbox.build(name, base, arg or [], network, as_json=as_json)
+
+
+@sandbox_app.command()
+@guarded
+def cleanup(as_json: JsonOption = False) -> None:
+    """Remove what killed runs of this machine left behind, and images that can be made again."""
+    from metasearch.cli import sandbox
+
+    sandbox.cleanup(as_json=as_json)

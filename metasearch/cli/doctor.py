@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -69,7 +70,7 @@ def doctor(file: Path | None, model: str | None, *, as_json: bool) -> int:
 
 
 async def _findings(file: Path, model: str | None, gpus: _Gpus) -> list[Finding]:
-    findings = [_python(), *await _sandboxes(), *_gpu_findings(gpus), _lanes()]
+    findings = [_python(), *await sandboxes(), *_gpu_findings(gpus), _lanes()]
     findings += [_archive(file), _litellm(), _keys()]
     if model is not None:
         findings.append(await _model(model))
@@ -93,11 +94,12 @@ def _python() -> Finding:
     return Finding("python", "ok" if ok else "failed", detail)
 
 
-async def _sandboxes() -> list[Finding]:
+async def sandboxes(names: Sequence[str] | None = None) -> list[Finding]:
+    """Whether sandboxes of these providers can be opened; of all of them by default."""
     from metasearch.sandboxes import open_provider, providers
 
     findings = []
-    for name in providers():
+    for name in providers() if names is None else names:
         subject = f"sandbox {name}"
         try:
             provider = open_provider(name)
@@ -108,7 +110,10 @@ async def _sandboxes() -> list[Finding]:
         except MetasearchError as error:
             findings.append(Finding(subject, "missing", str(error)))
         else:
-            findings.append(Finding(subject, "ok", "candidates can run isolated"))
+            detail = "candidates can run isolated"
+            if name == "none":
+                detail = "candidates can run, but UNSAFE: without any isolation"
+            findings.append(Finding(subject, "ok", detail))
     return findings or [Finding("sandbox", "missing", "no provider is installed")]
 
 
@@ -212,7 +217,8 @@ async def _model(model: str) -> Finding:
     return Finding("model", "ok", f"{model} by {target.provider}; {cost}")
 
 
-def _print(findings: list[Finding], *, able: bool) -> None:
+def print_findings(findings: list[Finding]) -> None:
+    """One line for each."""
     from rich.table import Table
     from rich.text import Text
 
@@ -222,8 +228,14 @@ def _print(findings: list[Finding], *, able: bool) -> None:
         table.add_row(
             one_line(finding.subject), Text(mark, style=style), one_line(finding.detail, 1_000)
         )
+    console().print(table)
+
+
+def _print(findings: list[Finding], *, able: bool) -> None:
+    from rich.text import Text
+
+    print_findings(findings)
     out = console()
-    out.print(table)
     out.print()
     if able:
         out.print("Campaigns can run here. Begin with 'metasearch init my_campaign'.")

@@ -8,6 +8,7 @@ from functools import partial
 from metasearch.campaign import Campaign
 from metasearch.candidate import EvaluationResult, Split
 from metasearch.engine.broker import Broker
+from metasearch.engine.opening import build_image
 from metasearch.evaluation import EvaluationPool, EvaluationRequest, EvaluationSpec
 from metasearch.models import Ledger, MemoryJournal, ModelClient
 from metasearch.program import Program
@@ -30,6 +31,7 @@ async def evaluate_once(
             broker = await rooms.enter_async_context(Broker(models, settings.agent))
             await broker.check()
             attend = partial(broker.attend, 0, request.number, split)
+        await build_image(campaign)
         pool = EvaluationPool(EvaluationSpec.of(campaign), lanes=1)
         await rooms.enter_async_context(pool)
         await pool.check()

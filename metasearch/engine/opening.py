@@ -12,6 +12,7 @@ from metasearch.engine.observer import Observer
 from metasearch.errors import CampaignChanged, UsageError
 from metasearch.exchange import Exchange, ExchangeState
 from metasearch.models import Ledger, Recording, read_recording, source_of
+from metasearch.sandboxes.build import build_campaign_image
 
 
 def open_run(
@@ -57,6 +58,12 @@ def open_run(
             f"Undo the change to continue{fixed}, or start another run with --fresh."
         )
     return run, True
+
+
+async def build_image(campaign: Campaign) -> None:
+    """Build the image that the campaign's candidates run in, if it has a Dockerfile."""
+    if campaign.settings.sandbox.build:
+        await build_campaign_image(campaign.folder / campaign.settings.sandbox.build)
 
 
 def recordings_for(

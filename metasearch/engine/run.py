@@ -16,7 +16,14 @@ from metasearch.candidate import Candidate, Split
 from metasearch.engine.broker import Broker
 from metasearch.engine.engine import INTERRUPTED, Engine
 from metasearch.engine.observer import Observer, Report, Silent
-from metasearch.engine.opening import close_steps, ledger_of, open_run, recordings_for, with_prices
+from metasearch.engine.opening import (
+    build_image,
+    close_steps,
+    ledger_of,
+    open_run,
+    recordings_for,
+    with_prices,
+)
 from metasearch.errors import (
     ArchiveError,
     BudgetExhausted,
@@ -127,7 +134,7 @@ async def _search(
                 checker = models if broker is None else broker
                 checked = setting_up.create_task(checker.check(strategy.roles))
                 first = None if broker is None else checked
-                setting_up.create_task(_measure_seed(pool, engine, first))
+                setting_up.create_task(_measure_seed(campaign, pool, engine, first))
             if stored.strategy != settings.strategy:
                 close_steps(run, stored.strategy.name, observer)
             run.update(with_prices(campaign, checked.result()))
@@ -146,9 +153,13 @@ async def _beat(run: CampaignArchive) -> None:
 
 
 async def _measure_seed(
-    pool: EvaluationPool, engine: Engine, first: asyncio.Task[dict[str, Price | None]] | None
+    campaign: Campaign,
+    pool: EvaluationPool,
+    engine: Engine,
+    first: asyncio.Task[dict[str, Price | None]] | None,
 ) -> None:
     """Check the pool and score the seed, once the models are checked if it may ask them."""
+    await build_image(campaign)
     await pool.check()
     if first is not None:
         await asyncio.wait({first})

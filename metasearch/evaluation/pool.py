@@ -15,6 +15,7 @@ from metasearch.evaluation.asks import AnswerAsk
 from metasearch.evaluation.lanes import Machine, plan_lanes
 from metasearch.evaluation.process import WorkerDied, WorkerProcess
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
+from metasearch.sandboxes import UNSAFE
 from metasearch.sandboxes.base import LeasedDevice
 from metasearch.sandboxes.gpus.leases import Lease, Leases
 from metasearch.sandboxes.gpus.nvml import NvmlDevices
@@ -87,10 +88,13 @@ class EvaluationPool:
             PrerequisiteError: The machine lacks what the sandbox needs.
             SandboxError: The sandbox does not open.
         """
+        worker = self._choose()
         try:
-            await self._choose().ready()
+            await worker.ready()
         except WorkerDied as death:
             raise EvaluatorError(f"On loading the evaluator its process {death}") from None
+        level = logging.WARNING if self._spec.provider == UNSAFE else logging.INFO
+        _log.log(level, "sandbox: %s", worker.sandbox)
 
     async def evaluate(
         self, request: EvaluationRequest, attend: Callable[[], AnswerAsk] | None = None

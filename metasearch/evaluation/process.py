@@ -51,6 +51,8 @@ class WorkerProcess:
         """Evaluations assigned to it."""
         self.served: set[tuple[LeasedDevice, ...]] = set()
         """Device sets of its evaluations so far."""
+        self.sandbox = ""
+        """Where its candidates run, in words, once it has started."""
         self._spec = spec
         self._pending: dict[int, asyncio.Future[Message]] = {}
         self._asks: dict[int, Asks] = {}
@@ -156,13 +158,14 @@ class WorkerProcess:
             raise SandboxError(f"An evaluation worker cannot be started: {error}") from None
         limit = min(_LOADING, max(_LEAST_LOADING, self._spec.timeout))
         try:
-            await self._ask({"spec": self._spec.to_json()}, limit)
+            answer = await self._ask({"spec": self._spec.to_json()}, limit)
         except TimeoutError:
             raise EvaluatorError(
                 f"The evaluator did not finish loading within {limit:g} s (evaluator.timeout, but "
                 f"at least {_LEAST_LOADING:g} and at most {_LOADING:g} s). Does it wait for "
                 f"something, or work for long, while it is imported?{self._last_words()}"
             ) from None
+        self.sandbox = answer["sandbox"]
 
     def _last_words(self) -> str:
         return f" The last it printed:\n{self.printed}" if self.printed.strip() else ""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from metasearch.errors import CampaignError
 from metasearch.outcome import Split
 from metasearch.sandboxes.base import LeasedDevice, Limits, SandboxSpec
+from metasearch.sandboxes.build import built_name
 
 if TYPE_CHECKING:
     from metasearch.campaign import Campaign, SandboxSection
@@ -116,6 +117,8 @@ class EvaluationSpec:
                     preload=tuple(sandbox["preload"]),
                     paths=tuple(sandbox["paths"]),
                     gpus=sandbox["gpus"],
+                    image=sandbox["image"],
+                    runtime=sandbox["runtime"],
                 ),
             }
         )
@@ -135,6 +138,8 @@ def sandbox_spec(section: SandboxSection, campaign: Campaign) -> SandboxSpec:
         preload=section.preload,
         paths=tuple(str((campaign.folder / path).resolve()) for path in section.paths),
         gpus=section.gpus,
+        image=built_name(campaign.folder / section.build) if section.build else section.image,
+        runtime=section.runtime,
     )
 
 

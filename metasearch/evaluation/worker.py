@@ -35,7 +35,7 @@ from metasearch.evaluation.channel import Channel, Message
 from metasearch.evaluation.loader import Function, load
 from metasearch.evaluation.measure import Measurement
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
-from metasearch.sandboxes import open_provider
+from metasearch.sandboxes import best_first, open_provider
 from metasearch.sandboxes.asks import Answer, Answers, Ask, unpack
 from metasearch.sandboxes.base import SandboxProvider, SandboxSpec
 
@@ -75,16 +75,15 @@ class Worker:
             try:
                 spec = EvaluationSpec.from_json(first["spec"])
                 functions = load(spec)
-                provider = open_provider(spec.provider)
-                await provider.reap()
                 # Those who import for candidates with GPUs show them, and begin with a lease.
                 ahead = () if spec.sandbox.gpus else spec.sandbox.preload
-                await warm_up(provider, replace(spec.sandbox, preload=ahead))
+                provider = await open_best(spec.provider, replace(spec.sandbox, preload=ahead))
             except Exception as error:
                 await self._channel.send(_fault(first["id"], error))
                 return
             gc.freeze()
-            await self._channel.send({"id": first["id"]})
+            sandbox = provider.describe(spec.sandbox)
+            await self._channel.send({"id": first["id"], "sandbox": sandbox})
             await self._answer(spec, functions, provider)
         finally:
             for task in list(self._running.values()):
@@ -144,6 +143,35 @@ class Worker:
         await self._channel.send(answer)
 
 
+async def open_best(name: str, spec: SandboxSpec) -> SandboxProvider:
+    """The provider of that name, warmed up; for ``auto`` the best one that works here.
+
+    Raises:
+        CampaignError: The campaign's limits do not even allow an empty program.
+        PrerequisiteError: The machine lacks what sandboxes need.
+        SandboxError: The sandbox does not open.
+    """
+    names = best_first(spec) if name == "auto" else [name]
+    problems: dict[str, MetasearchError] = {}
+    for each in names:
+        provider = open_provider(each)
+        try:
+            await provider.reap()
+            await warm_up(provider, spec)
+        except (PrerequisiteError, SandboxUnavailable) as error:
+            await provider.close()
+            problems[each] = error
+        except BaseException:
+            await provider.close()
+            raise
+        else:
+            return provider
+    if len(problems) == 1:
+        raise problems[names[0]]
+    told = "\n".join(f"{each}: {error}" for each, error in problems.items())
+    raise PrerequisiteError(f"No sandbox works here.\n{told}")
+
+
 async def warm_up(provider: SandboxProvider, spec: SandboxSpec) -> None:
     """Run an empty program, so that what every candidate would fail at shows now.
 
@@ -156,6 +184,8 @@ async def warm_up(provider: SandboxProvider, spec: SandboxSpec) -> None:
         async with provider.open(spec) as sandbox:
             await sandbox.write({"warm_up.py": b"def ready():\n    return True\n"})
             await sandbox.call("warm_up:ready")
+    except SandboxUnavailable:
+        raise
     except SandboxError:
         await provider.check()  # says what the machine lacks, if that is the cause
         raise

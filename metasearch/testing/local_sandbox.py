@@ -78,6 +78,10 @@ class UnsafeLocalProvider:
     async def check(self) -> None:
         """Always there."""
 
+    def describe(self, spec: SandboxSpec) -> str:
+        """Its name says it all."""
+        return self.name
+
     @asynccontextmanager
     async def open(
         self, spec: SandboxSpec, answers: Answers | None = None

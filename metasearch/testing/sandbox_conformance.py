@@ -171,6 +171,13 @@ class Values:
         source = "import random\ndef main(): return [random.random(), list({'a', 'b', 'c', 'd'})]"
         assert await returned(provider, source) == await returned(provider, source)
 
+    async def test_it_says_in_one_line_where_candidates_run(
+        self, provider: SandboxProvider
+    ) -> None:
+        said = provider.describe(SPEC)
+        assert said.startswith(provider.name)
+        assert said.isprintable()
+
 
 class Commands:
     """``run`` and ``read``."""
@@ -455,18 +462,30 @@ class Isolation:
     async def test_no_files_of_the_host(self, provider: SandboxProvider, tmp_path: Path) -> None:
         secret = tmp_path / "hidden.txt"
         secret.write_text(SECRET)
-        source = f"""
+        source = """
         import os
-        def main():
+        def main(host):
             seen = []
-            for path in ({str(secret)!r}, "/etc/shadow", "/etc/hostname", "/root/.bashrc",
-                         {str(Path.home())!r} + "/.bashrc", {str(Path.cwd())!r} + "/pyproject.toml",
-                         "/var/run/docker.sock", "/sys/kernel", "/proc/1/root/etc/hostname"):
-                if os.path.exists(path):
-                    seen.append(path)
+            for path, content in host.items():
+                try:
+                    # A container may have a file of this name, but not with this content.
+                    if os.path.isdir(path):
+                        same = os.listdir(path) != []
+                    elif not os.path.isfile(path):
+                        same = os.path.exists(path)
+                    else:
+                        same = open(path, "rb").read() == content != b""
+                    if same:
+                        seen.append(path)
+                except OSError:
+                    pass
             return seen
         """
-        assert await returned(provider, source) == []
+        paths = [str(secret), "/etc/shadow", "/etc/hostname", "/root/.bashrc"]
+        paths += [str(Path.home() / ".bashrc"), str(Path.cwd() / "pyproject.toml")]
+        paths += ["/var/run/docker.sock", "/sys/kernel", "/proc/1/root/etc/hostname"]
+        async with holding(provider, source) as sandbox:
+            assert await sandbox.call("program:main", {p: _content(p) for p in paths}) == []
 
     async def test_nothing_outside_can_be_written(self, provider: SandboxProvider) -> None:
         source = """
@@ -867,6 +886,12 @@ class Attacks:
         """
         said = await last_words(provider, source)
         assert isinstance(said, str) or said <= SPEC.limits.memory
+
+
+def _content(path: str) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(path).read_bytes()
+    return b""
 
 
 def _running(argument: str) -> bool:

@@ -2,7 +2,7 @@
 
 The keeper runs no code of the candidate. The candidate cannot signal it (it is process 1),
 trace it (the filter) or read it (it is not dumpable). It takes orders from the owner on a
-socket that nothing else holds, and when that socket closes, it ends, and all with it.
+way that nothing else holds, and when that closes, it ends, and all with it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ import select
 import signal
 import socket
 import stat
-import sys
 from typing import Any, NoReturn
 
-from metasearch.sandboxes import wire
 from metasearch.sandboxes.runner import files, linux, program, seccomp
+from metasearch.sandboxes.runner.owner import Message, Owner
 
 ROOM = "/sandbox"
 """The private file system: ``work`` (the working folder), ``tmp`` (/tmp), ``shm`` (/dev/shm)."""
@@ -41,8 +40,11 @@ class Order:
     """What the owner wants of this sandbox; its first message."""
 
     def __init__(self, fields: dict[str, Any]) -> None:
+        self.room: str = fields.get("room", ROOM)
+        """The folder that is the candidate's own."""
+        self.work = f"{self.room}/work"
         self.disk: int = fields["disk"]
-        self.inodes = min(max(self.disk // 8192, 1024), 262_144)
+        self.inodes = inodes(self.disk)
         self.output: int = fields["output"]
         self.pids: int = fields["pids"]
         self.cpu: int = fields["cpu"]
@@ -54,6 +56,11 @@ class Order:
         """Whether a cgroup limits memory and processes; else this process watches them."""
         self.count_processes: bool = fields["count_processes"]
         """Whether the kernel counts a user's processes for each user namespace apart."""
+
+
+def inodes(disk: int) -> int:
+    """Files that a private file system of this many bytes may hold."""
+    return min(max(disk // 8192, 1024), 262_144)
 
 
 def make_room(order: Order, outside_user: int, outside_group: int, below_tmp: list[str]) -> None:
@@ -88,18 +95,18 @@ def make_room(order: Order, outside_user: int, outside_group: int, below_tmp: li
     socket.sethostname("sandbox")
 
 
-def keep(order: Order, control: socket.socket, program_fds: list[int]) -> NoReturn:
+def keep(order: Order, owner: Owner) -> NoReturn:
     """Run a sandbox that has been made, until its owner lets go. Process 1 never returns."""
-    keeper = _Keeper(order, control, program_fds)
+    keeper = _Keeper(order, owner)
     try:
         try:
             keeper.prepare()
         except OSError as error:
-            keeper.send({"unmade": str(error)})
+            owner.say({"unmade": str(error)})
         else:
             keeper.serve()
     except OSError as error:
-        keeper.send({"failed": str(error)})
+        owner.say({"failed": str(error)})
     finally:
         os._exit(0)
 
@@ -119,20 +126,17 @@ def _limit(hard_limits: dict[int, int]) -> None:
 
 
 class _Keeper:
-    def __init__(self, order: Order, control: socket.socket, program_fds: list[int]) -> None:
+    def __init__(self, order: Order, owner: Owner) -> None:
         self.order = order
-        self.control = control
-        self.program_fds = program_fds
+        self.owner = owner
         self.running: dict[int, str] = {}
         self.calls = 0
-        self.reader = wire.FrameReader(sys.maxsize)
-        self.received: list[int] = []
 
     def prepare(self) -> None:
-        for folder in (WORK, f"{ROOM}/tmp", f"{ROOM}/shm"):
+        for folder in (self.order.work, f"{self.order.room}/tmp", f"{self.order.room}/shm"):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)
-        os.chdir(WORK)
+        os.chdir(self.order.work)
         linux.drop_capabilities()
         linux.forbid_new_privileges()
         linux.die_with_parent()
@@ -148,15 +152,17 @@ class _Keeper:
             hard_limits[resource.RLIMIT_NPROC] = self.order.pids + 1
         _limit(hard_limits)
         self.wake, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        # Process 1 gets from inside only those signals that it has a handler for.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
 
     def serve(self) -> None:
+        poll = select.poll()
+        self.owner.watch(poll)
+        poll.register(self.wake, select.POLLIN)
         if self.order.start:
             self.allow_call()
-        poll = select.poll()
-        poll.register(self.control.fileno(), select.POLLIN)
-        poll.register(self.wake, select.POLLIN)
         while True:
             watching = bool(self.running) and not self.order.accounted
             for descriptor, _ in poll.poll(_WATCH_MILLISECONDS if watching else None):
@@ -164,51 +170,42 @@ class _Keeper:
                     os.read(self.wake, 4096)
                     self.reap()
                 else:
-                    self.listen()
+                    for message in self.owner.orders(descriptor):
+                        self.obey(message)
             if watching:
                 self.watch()
 
-    def listen(self) -> None:
-        data, descriptors, _, _ = socket.recv_fds(self.control, 1 << 18, 4)
-        self.received += descriptors
-        if not data:
-            os._exit(0)
-        for message in self.reader.feed(data):
-            ((order, content),) = message.items()
-            if order == "write":
-                self.write(content)
-            elif order == "call":
-                self.allow_call()
-            elif order == "run":
-                self.run(content)
-            elif order == "read":
-                self.read(content)
-
-    def send(self, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
-        frame = wire.encode(message)
-        sent = socket.send_fds(self.control, [frame], list(descriptors))
-        self.control.sendall(frame[sent:])
+    def obey(self, message: Message) -> None:
+        ((order, content),) = message.items()
+        if order == "write":
+            self.write(content)
+        elif order == "call":
+            self.allow_call()
+        elif order == "run":
+            self.run(content)
+        elif order == "read":
+            self.read(content)
 
     def write(self, content: dict[str, bytes]) -> None:
         try:
-            files.write(WORK, content)
+            files.write(self.order.work, content)
         except OSError as error:
-            self.send({"written": str(error)})
+            self.owner.say({"written": str(error)})
         else:
-            self.send({"written": ""})
+            self.owner.say({"written": ""})
 
     def read(self, path: str) -> None:
-        """Hand the owner a regular file, opened; it reads as much of it as it wants."""
+        """Let the owner have a regular file; it takes as much of it as it wants."""
         try:
-            descriptor = files.open_to_read(WORK, path)
+            descriptor = files.open_to_read(self.order.work, path)
         except OSError as error:
-            self.send({"opened": error.strerror or "cannot be opened"})
+            self.owner.say({"opened": error.strerror or "cannot be opened"})
             return
         try:
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                self.send({"opened": ""}, (descriptor,))
+                self.owner.show(descriptor, self.order.output)
             else:
-                self.send({"opened": "is not a regular file"})
+                self.owner.say({"opened": "is not a regular file"})
         finally:
             os.close(descriptor)
 
@@ -222,16 +219,17 @@ class _Keeper:
                 return
         if self.calls == 1:
             null = os.open("/dev/null", os.O_RDONLY)
-            questions, answers, out, err = self.program_fds
+            theirs = self.owner.for_program()
+            questions, answers, out, err = theirs
             pid = self.fork([null, out, err, questions, answers])
             if pid == 0:
-                _as_program(lambda: program.serve(WORK, self.order.output))
+                _as_program(lambda: program.serve(self.order.work, self.order.output))
             self.running[pid] = "call"
-            for descriptor in (null, *self.program_fds):
+            for descriptor in (null, *theirs):
                 os.close(descriptor)
 
     def run(self, argv: list[str]) -> None:
-        descriptors, self.received = self.received[:3], self.received[3:]
+        descriptors = self.owner.for_command()
         pid = self.fork(descriptors)
         if pid == 0:
             _as_program(lambda: _execute(argv))
@@ -245,6 +243,7 @@ class _Keeper:
         if pid:
             return pid
         try:
+            linux.die_with_parent()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setsid()
@@ -278,7 +277,8 @@ class _Keeper:
                 return
             kind = self.running.pop(pid, None)
             if kind is not None:
-                self.send({"ended": kind, "code": os.waitstatus_to_exitcode(status)})
+                self.owner.settle(kind)
+                self.owner.say({"ended": kind, "code": os.waitstatus_to_exitcode(status)})
 
     def watch(self) -> None:
         """Tell the owner when all processes together use more memory than they may."""
@@ -296,12 +296,12 @@ class _Keeper:
             except (FileNotFoundError, ProcessLookupError):
                 continue
         if resident > self.order.memory:
-            self.send({"over": "memory"})
+            self.owner.say({"over": "memory"})
         elif processes > self.order.pids:
-            self.send({"over": "pids"})
-        room = os.statvfs(ROOM)
+            self.owner.say({"over": "pids"})
+        room = os.statvfs(self.order.room)
         if room.f_files - room.f_ffree > self.order.inodes:
-            self.send({"over": "files"})
+            self.owner.say({"over": "files"})
 
 
 def _as_program(main: Any) -> NoReturn:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import signal
 
 CLONE_PIDFD = 0x1000
@@ -40,7 +39,7 @@ def _checked(result: int, what: str) -> int:
 
 def machine() -> str:
     """The processor architecture, as the kernel names it."""
-    return platform.machine()
+    return os.uname().machine
 
 
 def clone(flags: int) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from metasearch.sandboxes import wire
 from metasearch.sandboxes.runner import keeper, linux, program, seccomp
+from metasearch.sandboxes.runner.owner import Passed
 
 MAX_MESSAGE = 65536
 
@@ -48,13 +49,12 @@ def main() -> None:
     site.setquit()
     room = (os.getuid(), os.getgid(), setup["below_tmp"])
     keeper.limit_for_all()
-    program.prepare(keeper.WORK)
     seccomp.prepare()
     if setup["cold"]:
         order = keeper.Order(setup["order"])
-        # Without a user namespace of its own it would be counted together with its neighbours.
-        order.count_processes = order.count_processes and not setup["root"]
+        program.prepare(order.work)
         _be_the_keeper(control, order, descriptors)
+    program.prepare(keeper.WORK)
     # A fork of a process that has initialised CUDA cannot use it.
     if _has_threads() or _has_open(setup["nodes"]):
         _reply(control, {"threads": True})
@@ -103,8 +103,7 @@ def _fork_keeper(
             except BaseException as error:
                 _reply(control, {"unmade": str(error)})
                 os._exit(1)
-            _, *fds = descriptors
-            keeper.keep(order, control, fds)
+            keeper.keep(order, Passed(control, descriptors[1:]))
         # An owner that has let go of this sandbox already is seen by the keeper too.
         with contextlib.suppress(BrokenPipeError):
             _reply(control, {"started": True}, pidfd)
@@ -127,7 +126,7 @@ def _be_the_keeper(control: socket.socket, order: keeper.Order, descriptors: lis
     pidfd = os.pidfd_open(os.getpid())
     _reply(control, {"started": True}, pidfd)
     os.close(pidfd)
-    keeper.keep(order, control, descriptors)
+    keeper.keep(order, Passed(control, descriptors))
 
 
 def _become_ordinary(user: int) -> None:

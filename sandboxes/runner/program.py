@@ -117,7 +117,7 @@ def _clip(error: BaseException) -> str:
 def _describe(error: BaseException, folder: str) -> str:
     """The traceback as the candidate's author knows it: its own files only, bounded."""
     try:
-        report = traceback.TracebackException.from_exception(error, limit=-200, compact=True)
+        report = traceback.TracebackException.from_exception(error, limit=-200)
         _own_frames(report, folder + os.sep, 0)
         text = "".join(report.format(chain=True)).strip()
     except BaseException as problem:

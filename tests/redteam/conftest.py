@@ -21,18 +21,22 @@ from tests.redteam.ground import Ground, campaign_on
 class Place:
     """A provider under attack."""
 
-    provider: str
-    """Its name in campaign.toml."""
+    sandbox: str
+    """What says so in ``[sandbox]`` of campaign.toml."""
     themes: tuple[str, ...] = tuple(THEMES)
     """What is tried there."""
+    spare: int = 0
+    """How many descriptors of the provider's own come and go, over all attacks together."""
 
 
 PLACES = {
-    "bubblewrap": Place("bubblewrap"),
+    "bubblewrap": Place('provider = "bubblewrap"'),
     # The room is made in another way; what goes on in it is the same.
     "bubblewrap cold": Place(
-        "redteam-cold", ("snooping", "network", "exhaustion", "files", "kernel")
+        'provider = "redteam-cold"', ("snooping", "network", "exhaustion", "files", "kernel")
     ),
+    # Its connections to the daemon come and go.
+    "docker": Place('provider = "docker"\nimage = "metasearch-test-base"', spare=4),
 }
 
 COLD = """
@@ -83,9 +87,9 @@ async def ground(
         # As on a machine with one core: one worker, which the neighbours share.
         patch.setattr(Machine, "here", lambda: Machine(cores=1, memory=8 * 1024**3))
         try:
-            async with campaign_on(
-                PLACES[request.param].provider, tmp_path_factory.mktemp("campaign")
-            ) as opened:
+            place = PLACES[request.param]
+            folder = tmp_path_factory.mktemp("campaign")
+            async with campaign_on(place.sandbox, folder, place.spare) as opened:
                 yield opened
         except PrerequisiteError as error:
             pytest.skip(f"{request.param}: {error}")

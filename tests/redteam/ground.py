@@ -47,7 +47,6 @@ score = "maximize"
 file = "judge.py"
 harness = ["kit.py"]
 [sandbox]
-provider = "{provider}"
 timeout = 1.0
 memory = "128 MB"
 pids = 24
@@ -71,6 +70,16 @@ class Traces:
     control_groups: int
     files: frozenset[str]
     """Temporary ones of the worker, and any that an attack has named."""
+
+    def beyond(self, before: Traces, spare: int) -> bool:
+        """Whether there is more of anything than before, but for a few descriptors."""
+        return (
+            self.processes > before.processes
+            or self.descriptors > before.descriptors + spare
+            or self.mounts > before.mounts
+            or self.control_groups > before.control_groups
+            or not self.files <= before.files
+        )
 
     @classmethod
     def here(cls) -> Traces:
@@ -121,7 +130,10 @@ def _workers() -> list[psutil.Process]:
 class Ground:
     """A campaign that takes programs and keeps what became of them."""
 
-    def __init__(self, pool: EvaluationPool, archive: CampaignArchive, hidden: list[str]) -> None:
+    def __init__(
+        self, pool: EvaluationPool, archive: CampaignArchive, hidden: list[str], spare: int
+    ) -> None:
+        self._spare = spare
         self._pool = pool
         self._archive = archive
         self._hidden = hidden
@@ -157,7 +169,7 @@ class Ground:
     async def settled(self, before: Traces) -> None:
         """That there is no more here than there was before."""
         until = time.monotonic() + PATIENCE
-        while (now := Traces.here()) != before:
+        while (now := Traces.here()).beyond(before, self._spare):
             assert time.monotonic() < until, f"before: {before}\nnow: {now}"
             await asyncio.sleep(0.02)
 
@@ -194,15 +206,20 @@ def baits(folder: Path, archive: Path) -> Iterator[dict[str, str | int]]:
 
 
 @contextmanager
-def besieged(folder: Path, provider: str) -> Iterator[list[str]]:
-    """A campaign's folder, with a key in the environment; all that is to be kept secret."""
+def besieged(folder: Path, sandbox: str) -> Iterator[list[str]]:
+    """A campaign's folder, with a key in the environment; all that is to be kept secret.
+
+    Args:
+        folder: Where it is to be.
+        sandbox: Further lines of ``[sandbox]`` in its file.
+    """
     key = secrets.token_hex(16)
     answers = [1e6 + secrets.randbelow(10**9) for _ in range(5)]
     for name in ("judge.py", "kit.py"):
         shutil.copy(HERE / name, folder / name)
     (folder / "program.py").write_text(HONEST.format(number="seed"))
     (folder / "hidden.json").write_text(json.dumps(answers))
-    (folder / "campaign.toml").write_text(CAMPAIGN.format(provider=provider))
+    (folder / "campaign.toml").write_text(CAMPAIGN + sandbox)
     with baits(folder, folder / ARCHIVE) as bait:
         (folder / "bait.json").write_text(json.dumps(bait))
         os.environ["REDTEAM_API_KEY"] = key
@@ -213,15 +230,23 @@ def besieged(folder: Path, provider: str) -> Iterator[list[str]]:
 
 
 @asynccontextmanager
-async def campaign_on(provider: str, folder: Path) -> AsyncIterator[Ground]:
-    """A campaign on this provider, warm, with one worker and room for a neighbour."""
-    with besieged(folder, provider) as hidden:
+async def campaign_on(sandbox: str, folder: Path, spare: int) -> AsyncIterator[Ground]:
+    """A campaign, warm, with one worker and room for a neighbour.
+
+    Args:
+        sandbox: Further lines of ``[sandbox]`` in its file.
+        folder: Where it is to be.
+        spare: How many descriptors of the provider come and go, whoever the candidate is.
+    """
+    with besieged(folder, sandbox) as hidden:
         campaign = load_campaign(folder)
         with Archive.open(folder / ARCHIVE, create=True) as archive:
             run = archive.create(campaign)
             with run.hold():
                 async with EvaluationPool(EvaluationSpec.of(campaign), lanes=2) as pool:
                     await pool.check()
-                    ground = Ground(pool, run, hidden)
+                    ground = Ground(pool, run, hidden, spare)
                     await asyncio.gather(ground.honest_one(), ground.honest_one())
+                    before = Traces.here()
                     yield ground
+                    await ground.settled(before)

@@ -141,10 +141,10 @@ ATTACKS = [
             for line in ("su -c id", "mount", "newgrp", "passwd -S", "sudo -n id"):
                 words = line.split()
                 try:
-                    done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL)
+                    done = subprocess.run(words, capture_output=True, stdin=-3, timeout=0.1)
                     if b"uid=0" in done.stdout:
                         got(words)
-                except OSError:
+                except (OSError, subprocess.TimeoutExpired):
                     pass
             for action in (os.setuid, os.setgid, os.seteuid):
                 attempt("become root", lambda: action(0))

@@ -39,7 +39,7 @@ def test_a_campaign_of_attacks_ends_well_and_the_honest_seed_is_best(tmp_path: P
     if shutil.which("bwrap") is None:
         pytest.skip("bubblewrap is not installed")
     archive = ("--archive", str(tmp_path / ARCHIVE))
-    with besieged(tmp_path, "bubblewrap") as hidden:
+    with besieged(tmp_path, 'provider = "bubblewrap"') as hidden:
         metasearch(
             *("run", str(tmp_path), *archive, "--strategy", "tests.redteam.besieger:Besieger"),
             *("--evaluations", str(len(ATTACKS) + 1), "--json"),

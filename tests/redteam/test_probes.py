@@ -40,7 +40,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("name", READING)
 def test_a_probe_finds_what_is_in_reach(name: str, tmp_path: Path) -> None:
     [attack] = [attack for attack in ATTACKS if attack.name == name]
-    with besieged(tmp_path, "none"):
+    with besieged(tmp_path, ""):
         (tmp_path / "archive.db").write_text("here")
         for path, text in attack.files.items():
             (tmp_path / path).write_text(text)

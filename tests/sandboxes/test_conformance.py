@@ -9,12 +9,15 @@ import pytest
 from metasearch.errors import PrerequisiteError
 from metasearch.sandboxes.base import SandboxProvider
 from metasearch.sandboxes.bubblewrap import BubblewrapProvider
-from metasearch.testing.sandbox_conformance import SandboxConformance
+from metasearch.sandboxes.docker import DockerProvider
+from metasearch.sandboxes.none import NoIsolation
+from metasearch.testing.sandbox_conformance import Commands, Outcomes, SandboxConformance, Values
+from tests.sandboxes.dockerd import IMAGE, needs_docker
 
 pytestmark = pytest.mark.sandbox
 
 
-async def _checked(provider: BubblewrapProvider) -> AsyncIterator[SandboxProvider]:
+async def _checked(provider: SandboxProvider) -> AsyncIterator[SandboxProvider]:
     try:
         await provider.check()
     except PrerequisiteError as error:
@@ -45,4 +48,23 @@ class TestCold(SandboxConformance):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
         async for provider in _checked(BubblewrapProvider(cold=True)):
+            yield provider
+
+
+@pytest.mark.slow
+@needs_docker
+class TestDocker(SandboxConformance):
+    @pytest.fixture
+    async def provider(self) -> AsyncIterator[SandboxProvider]:
+        async for provider in _checked(DockerProvider(image=IMAGE)):
+            yield provider
+
+
+@pytest.mark.slow
+class TestNoIsolation(Values, Commands, Outcomes):
+    """What it can hold: there is no isolation, and it withstands no attack."""
+
+    @pytest.fixture
+    async def provider(self) -> AsyncIterator[SandboxProvider]:
+        async for provider in _checked(NoIsolation()):
             yield provider

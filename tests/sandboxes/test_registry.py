@@ -8,13 +8,22 @@ import sys
 import pytest
 
 from metasearch.errors import PrerequisiteError, UsageError
-from metasearch.sandboxes import open_provider, providers
+from metasearch.sandboxes import best_first, open_provider, providers
+from metasearch.sandboxes.base import SandboxSpec
 
 
 def test_bubblewrap_is_there_and_taken_by_itself() -> None:
     assert "bubblewrap" in providers()
     assert open_provider("auto").name == "bubblewrap"
     assert open_provider("bubblewrap").name == "bubblewrap"
+
+
+def test_a_campaign_with_an_image_gets_docker_or_nothing() -> None:
+    assert best_first(SandboxSpec()) == ["bubblewrap", "docker"]
+    assert best_first(SandboxSpec(image="python")) == ["docker"]
+    assert best_first(SandboxSpec(runtime="runsc")) == ["docker"]
+    provider = open_provider("docker")
+    assert provider.describe(SandboxSpec(image="x", runtime="y")) == "docker (image x, runtime y)"
 
 
 def test_unknown_name_gets_the_nearest_one() -> None:
