@@ -189,6 +189,13 @@ class SandboxSection(Frozen):
     gpus: float = Field(default=0, ge=0, le=64)
     """GPUs that each candidate has to itself, or a fraction below 1 of one that it shares."""
 
+    @field_validator("build")
+    @classmethod
+    def _one_image(cls, build: str, info: ValidationInfo) -> str:
+        if build and info.data.get("image"):
+            raise ValueError("'image' is given, too; a campaign has one or the other")
+        return build
+
     @field_validator("gpus")
     @classmethod
     def _whole_or_part(cls, gpus: float) -> float:
@@ -220,13 +227,6 @@ class AgentSection(Frozen):
     """Asks of one candidate in flight; campaign-wide ``concurrency`` holds as well."""
     max_tokens: int = Field(default=4096, ge=1)
     """Upper limit of one reply; a candidate may ask for less."""
-
-    @field_validator("build")
-    @classmethod
-    def _one_image(cls, build: str, info: ValidationInfo) -> str:
-        if build and info.data.get("image"):
-            raise ValueError("'image' is given, too; a campaign has one or the other")
-        return build
 
 
 class CampaignFile(Frozen):
