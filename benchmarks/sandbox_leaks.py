@@ -78,7 +78,7 @@ class Traces:
 def _containers() -> int:
     import docker
 
-    with docker.APIClient(version="auto") as client:
+    with docker.APIClient(os.environ.get("DOCKER_HOST"), version="auto") as client:
         label = f"{OWNER_LABEL}={Owner.here()}"
         return len(client.containers(all=True, filters={"label": label}))
 
