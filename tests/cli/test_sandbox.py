@@ -13,8 +13,7 @@ from docker.errors import ImageNotFound
 from typer.testing import Result
 
 from metasearch.sandboxes.build import BUILT, LAYERED, built_name
-from metasearch.sandboxes.layers import OWNER_LABEL
-from metasearch.sandboxes.owners import Owner
+from metasearch.sandboxes.owners import OWNER_LABEL, Owner
 from tests.sandboxes.dockerd import IMAGE, connect, needs_docker
 
 Invoke = Callable[..., Result]

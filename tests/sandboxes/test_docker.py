@@ -25,8 +25,7 @@ from metasearch.errors import (
 from metasearch.sandboxes.base import Limits, SandboxSpec
 from metasearch.sandboxes.build import LAYERED, build, built_name
 from metasearch.sandboxes.docker import DockerProvider
-from metasearch.sandboxes.layers import OWNER_LABEL
-from metasearch.sandboxes.owners import Owner
+from metasearch.sandboxes.owners import OWNER_LABEL, Owner
 from tests.sandboxes.dockerd import (
     IMAGE,
     OwnDaemon,
