@@ -26,8 +26,7 @@ from benchmarks.sandbox_overhead import open_provider
 from metasearch.errors import CandidateFailure
 from metasearch.sandboxes import cgroups
 from metasearch.sandboxes.base import Limits, SandboxProvider, SandboxSpec
-from metasearch.sandboxes.layers import OWNER_LABEL
-from metasearch.sandboxes.owners import Owner
+from metasearch.sandboxes.owners import OWNER_LABEL, Owner
 
 SPEC = SandboxSpec(Limits(seconds=10, memory=96 * 1024**2, disk=8 * 1024**2, output=1024**2))
 HURRIED = SandboxSpec(Limits(seconds=0.3, memory=96 * 1024**2, disk=8 * 1024**2, output=1024**2))
@@ -78,7 +77,7 @@ class Traces:
 def _containers() -> int:
     import docker
 
-    with docker.APIClient(version="auto") as client:
+    with docker.APIClient(os.environ.get("DOCKER_HOST"), version="auto") as client:
         label = f"{OWNER_LABEL}={Owner.here()}"
         return len(client.containers(all=True, filters={"label": label}))
 

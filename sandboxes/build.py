@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metasearch.errors import CampaignError, PrerequisiteError
+from metasearch.sandboxes.owners import OWNER_LABEL
 
 if TYPE_CHECKING:
     import docker
@@ -170,15 +171,17 @@ async def _daemon() -> AsyncIterator[Daemon]:
 def _remove_made(client: docker.APIClient) -> int:
     from docker.errors import APIError
 
+    made = [image for repository in (LAYERED, BUILT) for image in client.images(repository)]
+    names = [tag for image in made for tag in image["RepoTags"]]
+    # Two that put our layer on the same image at the same time leave one without a name.
+    nameless = client.images(filters={"dangling": True, "label": OWNER_LABEL})
     removed = 0
-    for repository in (LAYERED, BUILT):
-        for image in client.images(repository):
-            for tag in image["RepoTags"]:
-                try:
-                    client.remove_image(tag)
-                except APIError as error:
-                    if error.response is None or error.response.status_code != 409:
-                        raise
-                else:
-                    removed += 1
+    for name in [*names, *(image["Id"] for image in nameless)]:
+        try:
+            client.remove_image(name)
+        except APIError as error:
+            if error.response is None or error.response.status_code != 409:
+                raise
+        else:
+            removed += 1
     return removed

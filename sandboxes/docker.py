@@ -24,7 +24,7 @@ from metasearch.sandboxes.daemon import Daemon, Missing
 from metasearch.sandboxes.gpus.devices import Devices
 from metasearch.sandboxes.gpus.nvml import NvmlDevices
 from metasearch.sandboxes.gpus.watch import watching
-from metasearch.sandboxes.owners import Owner
+from metasearch.sandboxes.owners import OWNER_LABEL, Owner
 from metasearch.sandboxes.plan import Plan, plan
 from metasearch.sandboxes.room import Room
 from metasearch.sandboxes.standby import Standby
@@ -102,8 +102,8 @@ class DockerProvider:
         """Remove the containers of dead owners of this machine."""
 
         def dead(client: docker.APIClient) -> list[str]:
-            found = client.containers(all=True, filters={"label": layers.OWNER_LABEL})
-            owners = {each["Id"]: each["Labels"][layers.OWNER_LABEL] for each in found}
+            found = client.containers(all=True, filters={"label": OWNER_LABEL})
+            owners = {each["Id"]: each["Labels"][OWNER_LABEL] for each in found}
             return [
                 name
                 for name, text in owners.items()
@@ -145,12 +145,7 @@ class DockerProvider:
     async def _make(self, kind: SandboxSpec) -> Container:
         """A container that is up and waits for a candidate."""
         await self._remove_left()
-        try:
-            found, name, streams = await self._start(kind)
-        except Missing:
-            # Somebody has removed our layer, or the daemon is another one by now.
-            self._plans.pop(kind, None)
-            found, name, streams = await self._start(kind)
+        found, name, streams = await self._start(kind)
         container = Container(self._daemon, name, streams, found.setup, self._gone)
         self._containers.add(container)
         try:
@@ -167,7 +162,14 @@ class DockerProvider:
 
     async def _start(self, kind: SandboxSpec) -> tuple[Plan, str, socket.socket]:
         found = await self._plan(kind)
-        return found, *await self._daemon.ask(found.start)
+        try:
+            return found, *await self._daemon.ask(found.start)
+        except Missing:
+            # Somebody has removed our layer, or the daemon is another one by now.
+            if await self._plan(kind) is found:
+                del self._plans[kind]
+            found = await self._plan(kind)
+            return found, *await self._daemon.ask(found.start)
 
     async def _plan(self, kind: SandboxSpec) -> Plan:
         task = self._plans.get(kind)

@@ -20,12 +20,12 @@ from metasearch.errors import PrerequisiteError, SandboxError
 from metasearch.sandboxes import daemon
 from metasearch.sandboxes.build import LAYERED, exists, image_of, shipped
 from metasearch.sandboxes.daemon import Daemon
+from metasearch.sandboxes.owners import OWNER_LABEL
 from metasearch.sandboxes.rootfs import CODE
 from metasearch.sandboxes.runner.keeper import ROOM
 
 PRIVATE = "/dev/shm"  # noqa: S108
 """Where the private file system is mounted; the sandbox's other names for it are links."""
-OWNER_LABEL = "metasearch.owner"
 
 _LINKS = {ROOM: PRIVATE, "/tmp": f"{ROOM}/tmp", "/var/tmp": f"{ROOM}/tmp"}  # noqa: S108
 _SHARED = ("__init__.py", "asks.py", "bundle.py", "wire.py")

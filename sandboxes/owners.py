@@ -8,6 +8,9 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+OWNER_LABEL = "metasearch.owner"
+"""On containers: whose they are."""
+
 
 @dataclass(frozen=True)
 class Owner:

@@ -16,7 +16,8 @@ from metasearch.sandboxes import daemon
 from metasearch.sandboxes.base import SandboxSpec
 from metasearch.sandboxes.connection import Message
 from metasearch.sandboxes.gpus import shown as gpus
-from metasearch.sandboxes.layers import OWNER_LABEL, PRIVATE
+from metasearch.sandboxes.layers import PRIVATE
+from metasearch.sandboxes.owners import OWNER_LABEL
 from metasearch.sandboxes.rootfs import CODE, HIDDEN, OURS, OUTSIDE_USER, environment
 from metasearch.sandboxes.runner.keeper import inodes
 

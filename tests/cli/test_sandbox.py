@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +13,8 @@ from docker.errors import ImageNotFound
 from typer.testing import Result
 
 from metasearch.sandboxes.build import BUILT, LAYERED, built_name
-from metasearch.sandboxes.layers import OWNER_LABEL
-from metasearch.sandboxes.owners import Owner
-from tests.sandboxes.dockerd import IMAGE, needs_docker
+from metasearch.sandboxes.owners import OWNER_LABEL, Owner
+from tests.sandboxes.dockerd import IMAGE, connect, needs_docker
 
 Invoke = Callable[..., Result]
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
 @pytest.fixture
 def client() -> Iterator[docker.APIClient]:
-    with docker.APIClient(version="auto") as client:
+    with connect() as client:
         yield client
 
 
@@ -48,28 +48,29 @@ def test_no_daemon_names_the_remedy(invoke: Invoke, monkeypatch: pytest.MonkeyPa
 
 @needs_docker
 def test_building_and_cleaning_up(invoke: Invoke, client: docker.APIClient, tmp_path: Path) -> None:
-    folder = tmp_path / "tryout"
+    name = f"tryout-{uuid.uuid4().hex}"
+    folder = tmp_path / name
     folder.mkdir()
     (folder / "data.txt").write_text("inside")
     (folder / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\nCOPY data.txt /data.txt\n")
     built = invoke("sandbox", "build", folder / "Dockerfile", "--base", IMAGE, "--json")
     assert built.exit_code == 0, built.output
     image = json.loads(built.stdout)["image"]
-    assert image == "metasearch-tryout"
+    assert image == f"metasearch-{name}"
     dead = Owner.here()
     leftover = client.create_container(
         image,
         ["true"],
         labels={OWNER_LABEL: f"{dead.machine}/{dead.boot}/{dead.namespace}/{dead.pid}/1"},
     )["Id"]
-    client.tag(image, LAYERED, "unused")
+    client.tag(image, LAYERED, name)
     try:
         cleaned = invoke("sandbox", "cleanup", "--json")
         assert cleaned.exit_code == 0, cleaned.output
         assert "leftovers" in json.loads(cleaned.stdout)["docker"]
         assert not client.containers(all=True, filters={"id": leftover})
         with pytest.raises(ImageNotFound):
-            client.inspect_image(f"{LAYERED}:unused")
+            client.inspect_image(f"{LAYERED}:{name}")
         assert client.inspect_image(image)
     finally:
         client.remove_image(image, force=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
@@ -96,11 +97,16 @@ def running() -> Iterator[OwnDaemon]:
         daemon.end()
 
 
+def connect() -> docker.APIClient:
+    """A client of the daemon that sandboxes use, too."""
+    return docker.APIClient(os.environ.get("DOCKER_HOST"), version="auto")
+
+
+@functools.cache
 def why_not() -> str:
     """Why tests with Docker cannot run here; nothing if they can."""
     try:
-        client = docker.APIClient(version="auto", timeout=10)
-        with client:
+        with connect() as client:
             client.inspect_image(IMAGE)
     except DockerException as error:
         return f"no Docker daemon with the image {IMAGE} (see .ci/docker_base): {error}"

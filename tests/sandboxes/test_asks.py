@@ -9,12 +9,14 @@ import pytest
 from metasearch.errors import PrerequisiteError
 from metasearch.sandboxes.base import SandboxProvider
 from metasearch.sandboxes.bubblewrap import BubblewrapProvider
+from metasearch.sandboxes.docker import DockerProvider
 from metasearch.testing.ask_conformance import AskConformance
+from tests.sandboxes.dockerd import IMAGE, needs_docker
 
 pytestmark = pytest.mark.sandbox
 
 
-async def _checked(provider: BubblewrapProvider) -> AsyncIterator[SandboxProvider]:
+async def _checked(provider: SandboxProvider) -> AsyncIterator[SandboxProvider]:
     try:
         await provider.check()
     except PrerequisiteError as error:
@@ -37,4 +39,13 @@ class TestCold(AskConformance):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
         async for provider in _checked(BubblewrapProvider(cold=True)):
+            yield provider
+
+
+@pytest.mark.slow
+@needs_docker
+class TestDocker(AskConformance):
+    @pytest.fixture
+    async def provider(self) -> AsyncIterator[SandboxProvider]:
+        async for provider in _checked(DockerProvider(image=IMAGE)):
             yield provider

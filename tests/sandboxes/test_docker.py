@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,15 @@ from metasearch.errors import (
 from metasearch.sandboxes.base import Limits, SandboxSpec
 from metasearch.sandboxes.build import LAYERED, build, built_name
 from metasearch.sandboxes.docker import DockerProvider
-from metasearch.sandboxes.layers import OWNER_LABEL
-from metasearch.sandboxes.owners import Owner
-from tests.sandboxes.dockerd import IMAGE, OwnDaemon, needs_docker, needs_own_daemon, running
+from metasearch.sandboxes.owners import OWNER_LABEL, Owner
+from tests.sandboxes.dockerd import (
+    IMAGE,
+    OwnDaemon,
+    connect,
+    needs_docker,
+    needs_own_daemon,
+    running,
+)
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow, needs_docker]
 
@@ -58,7 +65,7 @@ async def provider() -> AsyncIterator[DockerProvider]:
 
 @pytest.fixture
 def client() -> Iterator[docker.APIClient]:
-    with docker.APIClient(version="auto") as client:
+    with connect() as client:
         yield client
 
 
@@ -160,8 +167,7 @@ async def test_an_image_whose_interpreter_prints_is_told(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text("import os; os.write(1, b'Welcome ' * 9)")
     (tmp_path / "Dockerfile").write_text(
-        f"FROM {IMAGE}\nCOPY sitecustomize.py /usr/lib/python3/dist-packages/\n"
-        "COPY sitecustomize.py /etc/python3.11/\n"
+        f"FROM {IMAGE}\nCOPY sitecustomize.py /etc/python3.11/\nLABEL run={uuid.uuid4().hex}\n"
     )
     name = built_name(tmp_path / "Dockerfile")
     build(client, tmp_path / "Dockerfile", name, {})
@@ -301,19 +307,20 @@ def test_owners_are_told_apart() -> None:
 async def test_a_layer_that_somebody_removes_is_put_on_again(
     provider: DockerProvider, client: docker.APIClient
 ) -> None:
-    spec = SandboxSpec(image="metasearch-test-removed")
-    client.tag(IMAGE, "metasearch-test-removed")
+    image = f"metasearch-test-{uuid.uuid4().hex}"
+    spec = SandboxSpec(image=image)
+    client.tag(IMAGE, image)
     try:
         await use(provider, spec)
         for container in ours(client):
             client.remove_container(container["Id"], force=True)
-        await asyncio.sleep(1)  # That those that were waiting are gone is noticed.
+        await asyncio.sleep(2)  # That those that were waiting are gone is noticed.
         for name in layers(client):
             with contextlib.suppress(docker.errors.APIError):  # Of those in use elsewhere.
                 client.remove_image(name)
         await use(provider, spec)
     finally:
-        client.remove_image("metasearch-test-removed")
+        client.remove_image(image)
 
 
 def layers(client: docker.APIClient) -> set[str]:
