@@ -21,8 +21,8 @@ ADDS_A_TABLE = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0002"
+down_revision = "0001"
 
 
 def upgrade() -> None:
@@ -75,7 +75,7 @@ def newer_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     def become(revision: str) -> None:
         folder = tmp_path / "migrations"
         shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "0003_idea.py").write_text(revision)
+        (folder / "versions" / "0002_idea.py").write_text(revision)
         newer = tmp_path / "newer.sql"
         newer.write_text(
             SCHEMA.read_text("utf-8").replace(
@@ -85,7 +85,7 @@ def newer_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
         )
         monkeypatch.setattr(schema, "MIGRATIONS", folder)
         monkeypatch.setattr(schema, "_SCHEMA", newer)
-        monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "0003"))
+        monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "0002"))
         schema._expected_shape.cache_clear()
         monkeypatch.setattr(schema, "_expected_shape", schema._expected_shape.__wrapped__)
 
@@ -108,8 +108,8 @@ def test_an_older_archive_names_the_command_and_is_upgraded_by_it(
         with pytest.raises(ArchiveError, match=f"metasearch archive upgrade --archive '{old}'"):
             Archive.open(old, read_only=read_only)
 
-    assert Archive.upgrade(old) == ("0002", "0003")
-    assert Archive.upgrade(old) == ("0003", "0003")
+    assert Archive.upgrade(old) == ("0001", "0002")
+    assert Archive.upgrade(old) == ("0002", "0002")
 
     with Archive.open(old) as archive:
         run = archive.campaign("packing")
@@ -163,8 +163,7 @@ def test_archives_of_every_released_schema_can_be_read(path: Path, revision: str
         assert [c.number for c in run.lineage(2)] == [2, 1, 0]
         assert [e.reply for e in run.exchanges_of(1)] == ["reply 1"]
         assert [e.asker for e in run.exchanges_of(1)] == [None]
-        asked = ["asked 1"] if revision >= "0002" else []
-        assert [e.reply for e in run.exchanges_by(1)] == asked
+        assert [e.reply for e in run.exchanges_by(1)] == ["asked 1"]
         assert run.artifacts(0)[0].content == b"drawn"
         assert run.resolved().settings.task == "Pack circles."
         with run.hold():

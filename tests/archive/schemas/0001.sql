@@ -40,6 +40,8 @@ INSERT INTO "blob" VALUES(9,X'9E26BF369911C45C243C684147B23FC9E1DCFCF257D299A1C6
 INSERT INTO "blob" VALUES(10,X'77A7AE097440B0FCFB555B18643F8C07A1DCD0F2338B2BF422EC7D34B8756350',9,0,X'696D70726F76652032');
 INSERT INTO "blob" VALUES(11,X'7289CE0398E65D0F09B3368357FAB9E9A061DEDE46B8000D85EA43AED1842CBB',7,0,X'7265706C792032');
 INSERT INTO "blob" VALUES(12,X'4205C4809AB1B080FD32B6BF9640E5FEAA6D1B69BF9FA684954AB710157EC141',6,0,X'78203D20320A');
+INSERT INTO "blob" VALUES(13,X'D00E715BB8832EB36C95636F0C846AD07AA3805514EDE620C9F4B6D7316705B4',5,0,X'61736B2031');
+INSERT INTO "blob" VALUES(14,X'C48E71D321B60361ACCCFD1F6BA2ABCEF70AD77DD351BCFBB52C928E84DE2974',7,0,X'61736B65642031');
 CREATE TABLE campaign (
     "key" INTEGER NOT NULL,
     id TEXT NOT NULL,
@@ -171,40 +173,46 @@ INSERT INTO "event" VALUES(1,23,1.79524595476833152777e+09,'asked',3,NULL,'offli
 INSERT INTO "event" VALUES(1,24,1.79524595476847147936e+09,'lost',3,NULL,'offline/evolve');
 INSERT INTO "event" VALUES(1,25,1.79524595476855349535e+09,'stopped',NULL,NULL,'');
 INSERT INTO "event" VALUES(1,26,1.79524595476861548422e+09,'finished',NULL,NULL,'evaluations');
+INSERT INTO "event" VALUES(1,27,1.79526745415544366837e+09,'asked',1,1,'m');
+INSERT INTO "event" VALUES(1,28,1.79526745415648317336e+09,'answered',1,1,'m');
 CREATE TABLE exchange (
-    campaign INTEGER NOT NULL,
-    step INTEGER NOT NULL,
-    call INTEGER NOT NULL,
-    generation INTEGER NOT NULL,
-    asked INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    role TEXT NOT NULL,
-    model TEXT NOT NULL,
-    state TEXT NOT NULL,
-    parameters TEXT NOT NULL,
-    reserved_usd REAL,
-    reserved_tokens INTEGER NOT NULL,
-    reply BLOB,
-    finish_reason TEXT NOT NULL,
-    error TEXT NOT NULL,
-    attempts INTEGER NOT NULL,
-    input_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL,
-    cached_tokens INTEGER NOT NULL,
-    reasoning_tokens INTEGER NOT NULL,
-    usd REAL,
-    seconds REAL NOT NULL,
-    PRIMARY KEY (campaign, step, call, generation),
-    FOREIGN KEY(campaign) REFERENCES campaign ("key"),
-    FOREIGN KEY(campaign, step) REFERENCES step (campaign, number),
-    FOREIGN KEY(reply) REFERENCES blob (digest)
+	campaign INTEGER NOT NULL, 
+	step INTEGER NOT NULL, 
+	asker INTEGER NOT NULL, 
+	call INTEGER NOT NULL, 
+	generation INTEGER NOT NULL, 
+	asked INTEGER NOT NULL, 
+	seq INTEGER NOT NULL, 
+	role TEXT NOT NULL, 
+	model TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	parameters TEXT NOT NULL, 
+	reserved_usd REAL, 
+	reserved_tokens INTEGER NOT NULL, 
+	reply BLOB, 
+	finish_reason TEXT NOT NULL, 
+	error TEXT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	input_tokens INTEGER NOT NULL, 
+	output_tokens INTEGER NOT NULL, 
+	cached_tokens INTEGER NOT NULL, 
+	reasoning_tokens INTEGER NOT NULL, 
+	usd REAL, 
+	seconds REAL NOT NULL, 
+	PRIMARY KEY (campaign, step, asker, call, generation), 
+	FOREIGN KEY(campaign, step) REFERENCES step (campaign, number), 
+	FOREIGN KEY(campaign) REFERENCES campaign ("key"), 
+	FOREIGN KEY(reply) REFERENCES blob (digest)
 )
  WITHOUT ROWID,
- STRICT;
-INSERT INTO "exchange" VALUES(1,0,0,0,4,5,'propose','offline/evolve','answered','{"temperature": 0.8}',0.5,9,X'7AD8A9B1CCB0932FE62850716DD767847A75C1E68ED97C80614E65F7C009FF3E','stop','',1,3,4,0,0,0.25,0.0);
-INSERT INTO "exchange" VALUES(1,1,0,0,10,11,'propose','offline/evolve','answered','{"temperature": 0.8}',0.5,9,X'FDE46A3D985F53A8A5007FAD0EE64736E0DEC7370B8A36A24817B5E3F22B7971','stop','',1,3,4,0,0,0.25,0.0);
-INSERT INTO "exchange" VALUES(1,2,0,0,16,17,'propose','offline/evolve','answered','{"temperature": 0.8}',0.5,9,X'7289CE0398E65D0F09B3368357FAB9E9A061DEDE46B8000D85EA43AED1842CBB','stop','',1,3,4,0,0,0.25,0.0);
-INSERT INTO "exchange" VALUES(1,3,0,0,23,24,'propose','offline/evolve','lost','{}',0.0,0,NULL,'','',0,0,0,0,0,0.0,0.0);
+ STRICT
+
+;
+INSERT INTO "exchange" VALUES(1,0,-1,0,0,4,5,'propose','offline/evolve','answered','{"temperature": 0.8}',0.5,9,X'7AD8A9B1CCB0932FE62850716DD767847A75C1E68ED97C80614E65F7C009FF3E','stop','',1,3,4,0,0,0.25,0.0);
+INSERT INTO "exchange" VALUES(1,1,-1,0,0,10,11,'propose','offline/evolve','answered','{"temperature": 0.8}',0.5,9,X'FDE46A3D985F53A8A5007FAD0EE64736E0DEC7370B8A36A24817B5E3F22B7971','stop','',1,3,4,0,0,0.25,0.0);
+INSERT INTO "exchange" VALUES(1,1,1,0,0,27,28,'agent','m','answered','{}',0.0,0,X'C48E71D321B60361ACCCFD1F6BA2ABCEF70AD77DD351BCFBB52C928E84DE2974','','',1,3,4,0,0,0.5,0.0);
+INSERT INTO "exchange" VALUES(1,2,-1,0,0,16,17,'propose','offline/evolve','answered','{"temperature": 0.8}',0.5,9,X'7289CE0398E65D0F09B3368357FAB9E9A061DEDE46B8000D85EA43AED1842CBB','stop','',1,3,4,0,0,0.25,0.0);
+INSERT INTO "exchange" VALUES(1,3,-1,0,0,23,24,'propose','offline/evolve','lost','{}',0.0,0,NULL,'','',0,0,0,0,0,0.0,0.0);
 CREATE TABLE improvement (
     campaign INTEGER NOT NULL,
     seq INTEGER NOT NULL,
@@ -249,22 +257,26 @@ CREATE TABLE lineage (
 INSERT INTO "lineage" VALUES(1,1,0,0);
 INSERT INTO "lineage" VALUES(1,2,0,1);
 CREATE TABLE message (
-    campaign INTEGER NOT NULL,
-    step INTEGER NOT NULL,
-    call INTEGER NOT NULL,
-    generation INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    role TEXT NOT NULL,
-    blob BLOB NOT NULL,
-    PRIMARY KEY (campaign, step, call, generation, position),
-    FOREIGN KEY(campaign, step, call, generation) REFERENCES exchange (campaign, step, call, generation),
-    FOREIGN KEY(blob) REFERENCES blob (digest)
+	campaign INTEGER NOT NULL, 
+	step INTEGER NOT NULL, 
+	asker INTEGER NOT NULL, 
+	call INTEGER NOT NULL, 
+	generation INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	role TEXT NOT NULL, 
+	blob BLOB NOT NULL, 
+	PRIMARY KEY (campaign, step, asker, call, generation, position), 
+	FOREIGN KEY(blob) REFERENCES blob (digest), 
+	FOREIGN KEY(campaign, step, asker, call, generation) REFERENCES exchange (campaign, step, asker, call, generation)
 )
  WITHOUT ROWID,
- STRICT;
-INSERT INTO "message" VALUES(1,0,0,0,0,'user',X'9D4DD9ACC0A9D8809A029F994C40E54BBA45159FBEC581B185C88790AD8ACF8A');
-INSERT INTO "message" VALUES(1,1,0,0,0,'user',X'55D190CC5623958E50110D16F68EA90943C9D0821253CC7B4D46E90B1AE3D5D9');
-INSERT INTO "message" VALUES(1,2,0,0,0,'user',X'77A7AE097440B0FCFB555B18643F8C07A1DCD0F2338B2BF422EC7D34B8756350');
+ STRICT
+
+;
+INSERT INTO "message" VALUES(1,0,-1,0,0,0,'user',X'9D4DD9ACC0A9D8809A029F994C40E54BBA45159FBEC581B185C88790AD8ACF8A');
+INSERT INTO "message" VALUES(1,1,-1,0,0,0,'user',X'55D190CC5623958E50110D16F68EA90943C9D0821253CC7B4D46E90B1AE3D5D9');
+INSERT INTO "message" VALUES(1,1,1,0,0,0,'user',X'D00E715BB8832EB36C95636F0C846AD07AA3805514EDE620C9F4B6D7316705B4');
+INSERT INTO "message" VALUES(1,2,-1,0,0,0,'user',X'77A7AE097440B0FCFB555B18643F8C07A1DCD0F2338B2BF422EC7D34B8756350');
 CREATE TABLE progress (
     campaign INTEGER NOT NULL,
     seq INTEGER NOT NULL,
@@ -295,7 +307,7 @@ CREATE TABLE progress (
     FOREIGN KEY(campaign) REFERENCES campaign ("key")
 )
  STRICT;
-INSERT INTO "progress" VALUES(1,26,4,4,3,0,0,0,0,0,1,9,12,0,0,0.75,0,0.0,0.0,0,0,2.0,3.98447999987183720804e-03,'finished','evaluations');
+INSERT INTO "progress" VALUES(1,28,4,4,3,0,0,0,0,0,1,12,16,0,0,1.25,0,0.0,0.0,0,0,2.0,3.98447999987183720804e-03,'finished','evaluations');
 CREATE TABLE score (
     campaign INTEGER NOT NULL,
     seq INTEGER NOT NULL,
@@ -366,8 +378,8 @@ CREATE UNIQUE INDEX candidate_digest ON candidate (campaign, digest) WHERE rejec
 CREATE INDEX candidate_gain ON candidate (campaign, gain DESC, number) WHERE gain IS NOT NULL;
 CREATE INDEX candidate_queued ON candidate (campaign, number) WHERE outcome IS NULL;
 CREATE INDEX candidate_settled ON candidate (campaign, seq) WHERE outcome IS NOT NULL;
-CREATE INDEX exchange_pending ON exchange (campaign) WHERE state = 'pending';
-CREATE INDEX exchange_seq ON exchange (campaign, seq);
 CREATE INDEX evaluation_candidate ON evaluation (campaign, candidate, seq);
 CREATE INDEX lineage_parent ON lineage (campaign, parent, child);
+CREATE INDEX exchange_pending ON exchange (campaign) WHERE state = 'pending';
+CREATE INDEX exchange_seq ON exchange (campaign, seq);
 COMMIT;
