@@ -73,6 +73,8 @@ class SandboxSpec:
     """Name or id of the container image to run in; the provider's own if not given."""
     runtime: str = ""
     """Container runtime (``runsc``, ``kata``); the daemon's own if not given."""
+    campaign: str = ""
+    """For whom, as a label of whatever other programs can see of the sandbox."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,10 @@ from pathlib import Path
 
 OWNER_LABEL = "metasearch.owner"
 """On containers: whose they are."""
+CAMPAIGN_LABEL = "metasearch.campaign"
+"""On containers, for people: which campaign they serve."""
+DEVICES_LABEL = "metasearch.devices"
+"""On containers, for people: the GPUs that were leased for them, by UUID."""
 
 
 @dataclass(frozen=True)

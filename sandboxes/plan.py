@@ -17,7 +17,7 @@ from metasearch.sandboxes.base import SandboxSpec
 from metasearch.sandboxes.connection import Message
 from metasearch.sandboxes.gpus import shown as gpus
 from metasearch.sandboxes.layers import PRIVATE
-from metasearch.sandboxes.owners import OWNER_LABEL
+from metasearch.sandboxes.owners import CAMPAIGN_LABEL, DEVICES_LABEL, OWNER_LABEL
 from metasearch.sandboxes.rootfs import CODE, HIDDEN, OURS, OUTSIDE_USER, environment
 from metasearch.sandboxes.runner.keeper import inodes
 
@@ -149,7 +149,11 @@ def plan(client: docker.APIClient, spec: SandboxSpec, image: str, owner: str) ->
             f"{name}={value}"
             for name, value in (*environment(threads=1), *gpus.environment(spec.devices))
         ],
-        labels={OWNER_LABEL: owner},
+        labels={
+            OWNER_LABEL: owner,
+            CAMPAIGN_LABEL: spec.campaign,
+            DEVICES_LABEL: ",".join(device.uuid for device in spec.devices),
+        },
         setup={"preload": list(spec.preload), "links": links},
     )
 

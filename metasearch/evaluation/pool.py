@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from metasearch.candidate import EvaluationResult
-from metasearch.errors import EvaluatorError, MetasearchError
+from metasearch.errors import EvaluatorError, MetasearchError, SandboxError, SandboxUnavailable
 from metasearch.evaluation.asks import AnswerAsk
 from metasearch.evaluation.lanes import Machine, plan_lanes
 from metasearch.evaluation.process import WorkerDied, WorkerProcess
@@ -108,7 +108,7 @@ class EvaluationPool:
 
         Raises:
             EvaluatorError: The user's code failed, took too long, or ended its process twice.
-            SandboxError: The sandbox failed, or no GPU is left that could be leased; the
+            SandboxError: The sandbox failed twice, or no GPU is left that could be leased; the
                 candidate is not to blame.
         """
         async with self._slots:
@@ -149,7 +149,7 @@ class EvaluationPool:
         *,
         last: bool,
     ) -> EvaluationResult | None:
-        """What a worker says; nothing if it has died, and may once more."""
+        """What a worker says; nothing if it has died, or its sandbox failed, and may once more."""
         worker = self._choose(request.devices)
         worker.running += 1
         try:
@@ -160,6 +160,13 @@ class EvaluationPool:
                 raise EvaluatorError(
                     f"On candidate #{request.number} the evaluator's process {death}"
                 ) from None
+            return None
+        except SandboxUnavailable:
+            raise  # for whoever can wait
+        except SandboxError as error:
+            if last:
+                raise
+            _log.info("candidate #%d is measured again: %s", request.number, error)
             return None
         finally:
             worker.running -= 1

@@ -119,6 +119,7 @@ class EvaluationSpec:
                     gpus=sandbox["gpus"],
                     image=sandbox["image"],
                     runtime=sandbox["runtime"],
+                    campaign=sandbox["campaign"],
                 ),
             }
         )
@@ -140,6 +141,7 @@ def sandbox_spec(section: SandboxSection, campaign: Campaign) -> SandboxSpec:
         gpus=section.gpus,
         image=built_name(campaign.folder / section.build) if section.build else section.image,
         runtime=section.runtime,
+        campaign=campaign.name,
     )
 
 

@@ -138,6 +138,22 @@ async def test_a_bug_in_the_evaluator_reaches_the_engine_with_its_traceback(spec
     assert again.scores["score"].value == 0.25
 
 
+async def test_a_sandbox_that_breaks_once_costs_a_second_try(spec: Spec, tmp_path: Path) -> None:
+    source = f"""
+import pathlib
+from metasearch.errors import SandboxError
+def value():
+    marker = pathlib.Path({str(tmp_path)!r}, "broke")
+    if not marker.exists():
+        marker.touch()
+        raise SandboxError("gone")
+    return 3
+"""
+    async with EvaluationPool(spec(SIMPLE), lanes=1) as pool:
+        result = await pool.evaluate(request(source=source))
+    assert result.outcome is Outcome.SCORED
+
+
 async def test_a_broken_sandbox_stays_a_broken_sandbox(spec: Spec) -> None:
     source = "from metasearch.errors import SandboxError\ndef value(): raise SandboxError('gone')"
     async with EvaluationPool(spec(SIMPLE), lanes=1) as pool:

@@ -11,6 +11,7 @@ import textwrap
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +118,11 @@ async def test_the_pool_follows_the_lanes(
 
 
 async def test_how_containers_are_made(provider: DockerProvider, client: docker.APIClient) -> None:
-    async with provider.open(SPEC) as sandbox:
+    async with provider.open(replace(SPEC, campaign="packing")) as sandbox:
         await sandbox.run(["true"])
         found = client.inspect_container(ours(client)[0]["Id"])
+    assert found["Config"]["Labels"]["metasearch.campaign"] == "packing"
+    assert found["Config"]["Labels"]["metasearch.owner"] == str(Owner.here())
     host = found["HostConfig"]
     assert found["Config"]["User"] == "65534:65534"
     assert host["NetworkMode"] == "none"
