@@ -4,6 +4,7 @@ The only room with SQL. Rows stay inside; what comes out are frozen types.
 """
 
 from metasearch.archive.archive import Archive, CampaignArchive, default_path
+from metasearch.archive.costs import Cost, Grouping
 from metasearch.archive.facts import (
     Bill,
     CampaignSummary,
@@ -20,9 +21,11 @@ __all__ = [
     "Bill",
     "CampaignArchive",
     "CampaignSummary",
+    "Cost",
     "CurvePoint",
     "Evaluation",
     "Event",
+    "Grouping",
     "Held",
     "State",
     "StepRecord",

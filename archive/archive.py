@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from metasearch.archive import schema
 from metasearch.archive.core import Identity, evaluated, objective_of, stored_text
+from metasearch.archive.costs import Costs
 from metasearch.archive.database import BUSY_SECONDS, Database
 from metasearch.archive.facts import CampaignSummary, State
 from metasearch.archive.journal import Journal
@@ -69,7 +70,7 @@ def default_path() -> Path:
     return Path(named) if named else platformdirs.user_data_path("metasearch") / "archive.db"
 
 
-class CampaignArchive(Lease, Journal, Records):
+class CampaignArchive(Lease, Journal, Records, Costs):
     """One campaign in an open archive: its facts to read, and to add to.
 
     Not to be shared between threads; every method is one short transaction.

@@ -250,6 +250,17 @@ def status(
 
 @app.command(rich_help_panel="Results")
 @guarded
+def cost(
+    campaign: CampaignArgument, archive: ArchiveOption = None, as_json: JsonOption = False
+) -> None:
+    """What a campaign's model calls have cost, by model, role and operator."""
+    from metasearch.cli import costs
+
+    costs.cost(archive, campaign, as_json=as_json)
+
+
+@app.command(rich_help_panel="Results")
+@guarded
 def show(
     candidate: CandidateArgument,
     number: NumberArgument = None,

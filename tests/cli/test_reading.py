@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from metasearch.archive import Archive
+from metasearch.campaign_file import load_campaign
 from metasearch.cli import reading
+from metasearch.exchange import Message, Usage
 
 Invoke = Callable[..., Result]
 
@@ -239,3 +242,33 @@ def test_the_archive_is_the_option_else_the_variable(
 
 def test_upgrade_of_a_current_archive_says_so(invoke: Invoke, stored: Path) -> None:
     assert "is up to date" in invoke("archive", "upgrade", "--archive", stored).stdout
+
+
+def test_cost_shows_the_bill_in_groups(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "billed.db"
+    with Archive.open(path, create=True) as archive:
+        run = archive.create(load_campaign(folder))
+        step = run.open_step().number
+        for call, usd in enumerate((0.25, 1.5)):
+            run.begin_exchange(
+                step,
+                call,
+                role="propose",
+                model=f"model-{call}",
+                messages=[Message(role="user", content="x")],
+                parameters={},
+                reserved_usd=2.0,
+                reserved_tokens=9,
+            )
+            usage = Usage(input_tokens=1000, output_tokens=200, usd=usd)
+            run.answer_exchange(
+                step, call, reply="r", finish_reason="stop", usage=usage, attempts=1
+            )
+    shown = invoke("cost", "numbers", "--archive", path)
+    assert shown.exit_code == 0
+    assert "has cost $1.75, 2400 tokens" in shown.stdout
+    assert shown.stdout.index("model-1") < shown.stdout.index("model-0")
+    told = json.loads(invoke("cost", "numbers", "--archive", path, "--json").stdout)
+    assert told["usage"]["usd"] == 1.75
+    assert [line["name"] for line in told["by_model"]] == ["model-1", "model-0"]
+    assert [line["calls"] for line in told["by_role"]] == [2]

@@ -1,0 +1,70 @@
+"""What a campaign's model calls have cost, by model, role or operator."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from metasearch.archive.core import Core
+from metasearch.archive.mapping import as_usage
+from metasearch.exchange import Usage
+
+Grouping = Literal["model", "role", "operator"]
+
+NO_CANDIDATE = "(no candidate)"
+"""Stands for the operator of calls that led to none: lost, failed, or of a step under way."""
+OWN_CALLS = "(asked by candidates)"
+"""Stands for the operator of calls that candidates made while they were evaluated."""
+
+# A call belongs to the candidate that its step proposed next.
+_NAMES: dict[Grouping, str] = {
+    "model": "model",
+    "role": "role",
+    "operator": """CASE WHEN asker >= 0 THEN :own ELSE coalesce((
+        SELECT operator FROM candidate WHERE candidate.campaign = exchange.campaign
+        AND candidate.step = exchange.step AND candidate.queued > exchange.asked
+        ORDER BY candidate.queued LIMIT 1), :none) END""",
+}
+_COSTS = """
+SELECT {name} AS name, count(*) AS calls, sum(state <> 'answered') AS vain,
+    sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+    sum(cached_tokens) AS cached_tokens, sum(reasoning_tokens) AS reasoning_tokens,
+    total(usd) AS usd, count(*) - count(usd) AS unpriced, total(seconds) AS model_seconds,
+    total(CASE WHEN state = 'lost' THEN reserved_usd END) AS held_usd,
+    sum(state = 'lost' AND reserved_usd IS NULL) AS held_unpriced
+FROM exchange WHERE campaign = :campaign AND state <> 'pending'
+GROUP BY 1 ORDER BY usd DESC, input_tokens + output_tokens DESC, name
+"""
+
+
+class Cost(NamedTuple):
+    """What the calls of one model, role or operator have cost together."""
+
+    name: str
+    calls: int
+    """Failed and lost ones included."""
+    vain: int
+    """Those that brought no reply: failed, or lost with an engine that died."""
+    usage: Usage
+    """What the provider billed; failed attempts included where it billed them."""
+    held_usd: float | None
+    """Reserved for lost calls, which may have been billed; ``None`` if a price is unknown."""
+
+
+class Costs(Core):
+    """The bill of one campaign, to read."""
+
+    def costs(self, by: Grouping) -> list[Cost]:
+        """The campaign's model calls in groups, the dearest first. Sums to :meth:`usage`."""
+        query = _COSTS.format(name=_NAMES[by])
+        names = {"campaign": self._campaign, "own": OWN_CALLS, "none": NO_CANDIDATE}
+        with self._database.reading() as connection:
+            return [
+                Cost(
+                    name=row["name"],
+                    calls=row["calls"],
+                    vain=row["vain"],
+                    usage=as_usage(row),
+                    held_usd=None if row["held_unpriced"] else row["held_usd"],
+                )
+                for row in connection.execute(query, names).fetchall()
+            ]

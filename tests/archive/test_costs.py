@@ -1,0 +1,95 @@
+"""The bill in groups: every call is in one group of each kind, and the sums agree."""
+
+from __future__ import annotations
+
+import functools
+import operator
+
+import pytest
+
+from metasearch.archive import CampaignArchive, Grouping
+from metasearch.archive.costs import NO_CANDIDATE, OWN_CALLS
+from metasearch.exchange import Message, Usage
+from metasearch.program import Program
+
+USAGE = Usage(input_tokens=10, output_tokens=5, cached_tokens=2, usd=0.5, seconds=1.0)
+
+
+def ask(
+    run: CampaignArchive,
+    step: int,
+    call: int,
+    *,
+    model: str = "small",
+    role: str = "propose",
+    asker: int | None = None,
+    usage: Usage | None = USAGE,
+) -> None:
+    run.begin_exchange(
+        step,
+        call,
+        asker,
+        role=role,
+        model=model,
+        messages=[Message(role="user", content="x")],
+        parameters={},
+        reserved_usd=2.0,
+        reserved_tokens=100,
+    )
+    if usage is not None:
+        run.answer_exchange(
+            step, call, asker, reply="r", finish_reason="stop", usage=usage, attempts=1
+        )
+
+
+@pytest.fixture
+def billed(run: CampaignArchive) -> CampaignArchive:
+    """A proposal that needed a repair, a review, an agent's own call, a failure, a lost call."""
+    step = run.open_step().number
+    ask(run, step, 0)
+    run.queue_candidate(step, 0, None, operator="evolve", rejection="no program")
+    ask(run, step, 1)
+    ask(run, step, 2, model="large", role="review", usage=USAGE.model_copy(update={"usd": 4.0}))
+    run.queue_candidate(step, 1, Program(files={"pack.py": "x = 1\n"}), operator="repair")
+    ask(run, step, 0, asker=1, role="agent")
+    ask(run, step, 3, usage=None)
+    run.fail_exchange(step, 3, error="refused", usage=Usage(seconds=2.0), attempts=3)
+    ask(run, step, 4, usage=None)
+    run.mark_lost()
+    return run
+
+
+@pytest.mark.parametrize("by", ["model", "role", "operator"])
+def test_every_group_sums_to_the_whole(billed: CampaignArchive, by: Grouping) -> None:
+    costs = billed.costs(by)
+    assert functools.reduce(operator.add, (c.usage for c in costs)) == billed.usage()
+    assert sum(c.calls for c in costs) == 6
+    assert sum(c.vain for c in costs) == 2
+    assert sum(c.held_usd or 0 for c in costs) == billed.held().usd == 2.0
+    assert costs[0].usage.usd == max(c.usage.usd or 0 for c in costs)
+
+
+def test_calls_belong_to_the_candidate_that_they_led_to(billed: CampaignArchive) -> None:
+    assert {c.name: c.calls for c in billed.costs("model")} == {"large": 1, "small": 5}
+    assert {c.name: c.calls for c in billed.costs("role")} == {
+        "propose": 4,
+        "review": 1,
+        "agent": 1,
+    }
+    assert {c.name: (c.calls, c.usage.usd) for c in billed.costs("operator")} == {
+        "repair": (2, 4.5),
+        "evolve": (1, 0.5),
+        OWN_CALLS: (1, 0.5),
+        NO_CANDIDATE: (2, 0.0),
+    }
+
+
+def test_an_unknown_price_stays_unknown_in_its_group(run: CampaignArchive) -> None:
+    step = run.open_step().number
+    ask(run, step, 0)
+    ask(run, step, 1, model="dark", usage=USAGE.model_copy(update={"usd": None}))
+    assert {c.name: c.usage.usd for c in run.costs("model")} == {"small": 0.5, "dark": None}
+
+
+def test_nothing_asked_costs_nothing(run: CampaignArchive) -> None:
+    assert run.costs("model") == []
