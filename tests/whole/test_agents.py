@@ -352,18 +352,22 @@ def test_a_provider_that_goes_down_is_waited_for(write: Write, tmp_path: Path) -
     words = command("run", folder, "--archive", file, "--json", "--evaluations", 20)
     environment = {**os.environ, "OPENAI_API_KEY": CANARY}
     engine = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
-    while sum(agents_prompts(first).values()) < 7:
-        assert engine.poll() is None
-        time.sleep(0.005)
-    first.stop()
-    with Archive.open(file, read_only=True) as archive:
-        while archive.find("agents").state != "waiting":
+    try:
+        while sum(agents_prompts(first).values()) < 7:
             assert engine.poll() is None
-            time.sleep(0.02)
-        assert "openai/test" in archive.find("agents").reason
-    port = int(first.url.split(":")[2].split("/")[0])
-    with ModelServer(model, key=CANARY, port=port):
-        said, _ = engine.communicate(timeout=100)
+            time.sleep(0.005)
+        first.stop()
+        with Archive.open(file, read_only=True) as archive:
+            while archive.find("agents").state != "waiting":
+                assert engine.poll() is None
+                time.sleep(0.02)
+            assert "openai/test" in archive.find("agents").reason
+        port = int(first.url.split(":")[2].split("/")[0])
+        with ModelServer(model, key=CANARY, port=port):
+            said, _ = engine.communicate(timeout=100)
+    finally:
+        engine.kill()
+        engine.wait()
     assert engine.returncode == 0, said
     with Archive.open(file, read_only=True) as archive:
         campaign = archive.campaign("agents")

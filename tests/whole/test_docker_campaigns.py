@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
@@ -41,11 +41,29 @@ def folder(tmp_path: Path) -> Path:
     return mine
 
 
-def start(folder: Path, file: Path, daemon: OwnDaemon, evaluations: int) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "metasearch", "run", str(folder), "--archive", str(file)]
-    words += ["--evaluations", str(evaluations), "--concurrency", "2", "--json"]
-    environment = {**os.environ, "DOCKER_HOST": daemon.host}
-    return subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
+Start = Callable[[int], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(folder: Path, daemon: OwnDaemon, tmp_path: Path) -> Iterator[Start]:
+    """Starts an engine with a budget; none outlives the test."""
+    engines: list[subprocess.Popen[str]] = []
+
+    def run(evaluations: int) -> subprocess.Popen[str]:
+        words = [sys.executable, "-m", "metasearch", "run", str(folder), "--json"]
+        words += ["--archive", str(tmp_path / "archive.db"), "--concurrency", "2"]
+        words += ["--evaluations", str(evaluations)]
+        environment = {**os.environ, "DOCKER_HOST": daemon.host}
+        engine = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
+        engines.append(engine)
+        return engine
+
+    yield run
+    for engine in engines:
+        engine.kill()
+        engine.wait()
+        assert engine.stdout is not None
+        engine.stdout.close()
 
 
 def seen(engine: subprocess.Popen[str], wanted: int) -> None:
@@ -59,10 +77,10 @@ def seen(engine: subprocess.Popen[str], wanted: int) -> None:
 
 @pytest.mark.timeout(300)
 def test_a_daemon_that_stops_in_mid_run_is_waited_for(
-    folder: Path, daemon: OwnDaemon, tmp_path: Path
+    start: Start, daemon: OwnDaemon, tmp_path: Path
 ) -> None:
     file = tmp_path / "archive.db"
-    engine = start(folder, file, daemon, 20)
+    engine = start(20)
     seen(engine, 6)
     daemon.stop()
     with Archive.open(file, read_only=True) as archive:
@@ -84,17 +102,17 @@ def test_a_daemon_that_stops_in_mid_run_is_waited_for(
 
 @pytest.mark.timeout(300)
 def test_the_next_start_removes_what_a_killed_engine_left_and_nothing_else(
-    folder: Path, daemon: OwnDaemon, tmp_path: Path
+    start: Start, daemon: OwnDaemon, tmp_path: Path
 ) -> None:
     file = tmp_path / "archive.db"
     with docker.APIClient(daemon.host, version="auto") as client:
         other = client.create_container(IMAGE, ["sleep", "100"], network_disabled=True)["Id"]
         client.start(other)
-        engine = start(folder, file, daemon, 500)
+        engine = start(500)
         seen(engine, 6)
         engine.send_signal(signal.SIGKILL)
         engine.communicate()
-        done = start(folder, file, daemon, 12)
+        done = start(12)
         said, _ = done.communicate(timeout=120)
         assert done.returncode == 0, said
         assert client.containers(all=True, filters={"label": OWNER_LABEL}) == []
