@@ -22,7 +22,8 @@ START_SECONDS = 120.0
 
 _MAX_COMPLAINT = 4000
 _NO_NAMESPACES = re.compile(
-    r"(namespace|uid map|setting up|loopback).*(denied|not permitted|not allow|No space|ENOSPC)"
+    r"loopback: Failed RTM_NEWADDR"
+    r"|(namespace|uid map|setting up|loopback).*(denied|not permitted|not allow|No space|ENOSPC)"
 )
 _SYSTEM_SETTINGS = Path("/proc/sys")
 
@@ -162,7 +163,7 @@ def _namespace_remedy(settings: Path) -> str:
     return (
         "This machine forbids namespaces. Inside a container, start it with permission for "
         "them ('docker run --privileged', or --security-opt seccomp=unconfined "
-        "--security-opt apparmor=unconfined with --cap-add SYS_ADMIN)."
+        "--security-opt apparmor=unconfined with --cap-add SYS_ADMIN --cap-add NET_ADMIN)."
     )
 
 

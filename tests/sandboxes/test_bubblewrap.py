@@ -331,6 +331,7 @@ def test_a_killed_owner_leaves_no_process(cold: bool) -> None:
         ("bwrap: No permissions to create new namespace: Operation not permitted", "namespaces"),
         ("bwrap: setting up uid map: Permission denied", "namespaces"),
         ("bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted", "namespaces"),
+        ("bwrap: loopback: Failed RTM_NEWADDR: No child processes", "NET_ADMIN"),
         ("bwrap: Creating new namespace failed: nesting depth or ... (ENOSPC)", "namespaces"),
         ("bwrap: Can't find source path /x: Permission denied", "readable"),
         ("bwrap: something else", "bwrap --ro-bind"),
