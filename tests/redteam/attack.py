@@ -85,10 +85,10 @@ def lost(*outcomes: Outcome, says: str = "") -> Ending:
     return Ending(outcomes, says=says)
 
 
-def either(one: Ending, other: Ending) -> Ending:
-    """Which of the two depends on who is faster, or on what the machine offers."""
-    score = one.score if one.score is not None else other.score
-    return Ending((*one.outcomes, *other.outcomes), score)
+def either(*endings: Ending) -> Ending:
+    """Which of them depends on who is faster, or on what the machine offers."""
+    score = next((ending.score for ending in endings if ending.score is not None), None)
+    return Ending(tuple(outcome for ending in endings for outcome in ending.outcomes), score)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from metasearch.outcome import Outcome
 from tests.redteam.attack import (
+    CRASHED,
     HARMLESS,
     INVALID,
     OUTPUT_LIMIT,
@@ -174,6 +175,6 @@ ATTACKS = [
                         pass
             return honest(questions)
         """,
-        either(HARMLESS, TIMED_OUT),
+        either(HARMLESS, TIMED_OUT, CRASHED),
     ),
 ]
