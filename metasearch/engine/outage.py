@@ -62,7 +62,8 @@ class Outage:
         finally:
             for kind in met:
                 self._waiting[kind] -= 1
-                if not self._waiting[kind]:  # nobody is left who would find out
+                # Nobody is left who would find out. An engine that stops does not go on.
+                if not self._waiting[kind] and not self._gate.closed:
                     self._over(kind)
 
     def _seconds_to_next_try(self, error: MetasearchError) -> float:

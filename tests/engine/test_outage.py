@@ -76,6 +76,9 @@ def test_stopping_during_an_outage_keeps_the_queue(folder: Path, archive: Archiv
         assert asyncio.run(engine.run()) == "interrupted"
     waiting = run.queued()
     assert waiting
+    kinds = [event.kind for event in run.events()]
+    assert "paused" in kinds
+    assert "reopened" not in kinds
     away = False
     engine, second, _ = engine_of(campaign, run, evaluate=evaluate)
     with run.hold():
