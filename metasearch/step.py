@@ -95,6 +95,13 @@ class Step(Protocol):
     def archive(self) -> View:
         """The campaign's facts so far."""
 
+    def render(self, template: str, /, **values: object) -> str:
+        """A prompt template of the campaign, filled: see :mod:`metasearch.prompts`.
+
+        Raises:
+            CampaignError: There is no such template, or it does not fit its values.
+        """
+
     async def ask(
         self, messages: Sequence[Message], *, role: Role, temperature: float | None = None
     ) -> Reply:

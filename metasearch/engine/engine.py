@@ -33,6 +33,7 @@ from metasearch.errors import (
 from metasearch.exchange import Message
 from metasearch.models import Ledger
 from metasearch.program import Program
+from metasearch.prompts import Prompts
 from metasearch.step import Rejected, Reply, Strategy, Task
 
 INTERRUPTED = "interrupted"
@@ -77,6 +78,7 @@ class Engine:
         """
         self.archive = archive
         self.task = task
+        self.prompts = Prompts()
         self.seed = campaign.settings.seed
         self._campaign = campaign
         self._strategy = strategy

@@ -53,6 +53,10 @@ class LiveStep:
         """See :class:`metasearch.step.Step`."""
         return self._engine.task
 
+    def render(self, template: str, /, **values: object) -> str:
+        """See :class:`metasearch.step.Step`."""
+        return self._engine.prompts.render(template, **values)
+
     async def ask(
         self, messages: Sequence[Message], *, role: Role, temperature: float | None = None
     ) -> Reply:
