@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self, get_args
 
+from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from metasearch.campaign import ModelSection, Price, Role
@@ -143,6 +144,7 @@ class ModelClient:
         temperature: float | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
+        schema: type[BaseModel] | None = None,
     ) -> Reply:
         """The reply to a prompt, from the journal if it has been given before.
 
@@ -156,6 +158,7 @@ class ModelClient:
             temperature: Instead of the campaign's.
             max_tokens: Instead of the campaign's.
             seed: Instead of the one derived from campaign seed, step, call and asker.
+            schema: What the answer is to fit; given to providers that can keep to one.
 
         Raises:
             BudgetExhausted: The most that it may cost does not fit the budget.
@@ -180,6 +183,7 @@ class ModelClient:
             temperature=self._settings.temperature if temperature is None else temperature,
             max_tokens=self._settings.max_tokens if max_tokens is None else max_tokens,
             seed=_derived(self._seed, step, call, asker) if seed is None else seed,
+            schema=schema,
         )
         async with self._slots:
             self.in_flight += 1
@@ -311,6 +315,7 @@ class ModelClient:
             max_tokens=request.max_tokens,
             seed=seed,
             timeout=self._settings.timeout,
+            schema=request.schema,
         )
 
     def _gives_up(self, request: Request, state: RetryCallState) -> bool:

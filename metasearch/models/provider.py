@@ -20,7 +20,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
+
+from pydantic import BaseModel
 
 from metasearch.errors import ModelSetupError
 from metasearch.exchange import Message, Usage
@@ -163,8 +166,9 @@ class Provider:
         max_tokens: int,
         seed: int,
         timeout: float,  # noqa: ASYNC109 - passed on to the HTTP client, too
+        schema: type[BaseModel] | None = None,
     ) -> Completion:
-        """One attempt.
+        """One attempt. A schema is passed on to models that can keep their answer to one.
 
         Raises:
             AttemptFailed: With everything needed to decide what to do next.
@@ -183,6 +187,7 @@ class Provider:
                     api_key=target.api_key,
                     num_retries=0,
                     max_retries=0,
+                    response_format=schema if self._keeps_to_schemas(target) else None,
                 )
         except TimeoutError:
             raise AttemptFailed(f"no complete reply in {timeout:g} s", transient=True) from None
@@ -190,6 +195,12 @@ class Provider:
             # No cause: its text may hold a key, and tracebacks print causes.
             raise self._explained(error, timeout) from None
         return _completion(response)
+
+    @lru_cache(maxsize=64)  # noqa: B019 - there is one provider
+    def _keeps_to_schemas(self, target: Target) -> bool:
+        return target.provider != "offline" and bool(
+            self._litellm.supports_response_schema(model=target.model)
+        )
 
     async def close(self) -> None:
         """Close the connections that litellm keeps open."""
