@@ -21,7 +21,13 @@ from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from metasearch.campaign import ModelSection, Price, Role
-from metasearch.errors import ModelError, ModelSetupError, ModelUnavailable, RequestRefused
+from metasearch.errors import (
+    ContextOverflow,
+    ModelError,
+    ModelSetupError,
+    ModelUnavailable,
+    RequestRefused,
+)
 from metasearch.exchange import ExchangeState, Message, Usage
 from metasearch.models.call import Call, Request, most_tokens
 from metasearch.models.journal import Journal
@@ -163,6 +169,7 @@ class ModelClient:
         Raises:
             BudgetExhausted: The most that it may cost does not fit the budget.
             ModelSetupError: The provider refuses key, model or request.
+            ContextOverflow: The prompt is too long for the model.
             RequestRefused: It refuses this one prompt or request, and has answered others.
             ModelUnavailable: The provider is down, after all retries.
             ModelError: It failed for good.
@@ -352,6 +359,12 @@ class ModelClient:
         key = f"{target.provider.upper()}_API_KEY"
         if target.model in self._recordings:
             return ModelError(f"Nothing more to replay from {target.model!r}: {text}.")
+        if failure.overflow is not None:
+            return ContextOverflow(
+                f"The prompt is too long for {who}: {text}",
+                limit=failure.overflow.limit,
+                requested=failure.overflow.requested,
+            )
         if failure.about_prompt:
             return RequestRefused(f"The provider of {who} refuses this prompt: {text}")
         if self._never_reached(request, failure):

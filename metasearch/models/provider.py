@@ -27,6 +27,7 @@ from pydantic import BaseModel
 
 from metasearch.errors import ModelSetupError
 from metasearch.exchange import Message, Usage
+from metasearch.models.overflow import Overflow, read_overflow
 
 OFFLINE = "offline/"
 
@@ -48,9 +49,12 @@ _FINDS_KEYS_ELSEWHERE = frozenset({"bedrock", "bedrock_converse", "sagemaker", "
 """Their credentials may come from files, profiles or the machine; the first call will tell."""
 
 _TRANSIENT = frozenset({408, 409, 425, 429})
+_REFUSED = frozenset({400, 413, 422})
 _NO_CREDIT = re.compile(r"insufficient_quota|credit balance is too low", re.IGNORECASE)
 _NOISE = re.compile(r"^(?:litellm\.)?(?:\w+Error|Timeout)(?: Error)?: (?:\w+Exception - )?")
 _LONGEST_ERROR = 1000
+_LONGEST_BODY = 20_000
+"""Characters of an error body that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class AttemptFailed(Exception):
         transient: Whether another attempt may succeed.
         retry_after: Seconds that the provider asks to wait.
         about_prompt: The provider refuses this prompt, not the model or the key.
+        overflow: The prompt is too long for the model; with the sizes that the provider names.
         unreachable: There was no connection to send anything over.
     """
 
@@ -82,6 +87,7 @@ class AttemptFailed(Exception):
         transient: bool = False,
         retry_after: float | None = None,
         about_prompt: bool = False,
+        overflow: Overflow | None = None,
         unreachable: bool = False,
     ) -> None:
         super().__init__(message)
@@ -89,6 +95,7 @@ class AttemptFailed(Exception):
         self.transient = transient
         self.retry_after = retry_after
         self.about_prompt = about_prompt
+        self.overflow = overflow
         self.unreachable = unreachable
 
 
@@ -244,9 +251,11 @@ class Provider:
             # Neither litellm nor its HTTP clients raise it on purpose: a bug or a broken reply.
             return AttemptFailed(f"{type(error).__name__}: {_short(error)}", transient=True)
         text = f"{error} {getattr(error, 'body', None) or ''}"
-        about_prompt = isinstance(
-            error, known.ContextWindowExceededError | known.ContentPolicyViolationError
-        )
+        overflow = None
+        too_long = isinstance(error, known.ContextWindowExceededError)
+        if too_long or status in _REFUSED:
+            overflow = read_overflow(text[:_LONGEST_BODY], certain=too_long)
+        about_prompt = overflow is not None or isinstance(error, known.ContentPolicyViolationError)
         no_credit = _NO_CREDIT.search(text) is not None
         # 200: the reply could not be read.
         transient = (status in _TRANSIENT or status >= 500 or status == 200) and not no_credit
@@ -256,6 +265,7 @@ class Provider:
             transient=transient and not about_prompt,
             retry_after=_retry_after(error),
             about_prompt=about_prompt,
+            overflow=overflow,
         )
 
 
