@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from pydantic import BaseModel
+
 from metasearch.archive import CampaignArchive
 from metasearch.campaign import Role
 from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
@@ -53,6 +55,7 @@ class ScriptedModels:
         role: Role,
         messages: Sequence[Message],
         temperature: float | None,
+        schema: type[BaseModel] | None = None,
     ) -> Reply:
         """The reply of this place."""
         known = self.recall(step, call, messages)
