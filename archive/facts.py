@@ -31,8 +31,9 @@ class Event(Frozen):
     """Unix time in seconds."""
     kind: str
     """``created``, ``started``, ``stopped``, ``opened``, ``asked``, ``answered``, ``failed``,
-    ``lost``, ``queued``, ``settled``, ``recorded``, ``tested``, ``ended`` (a step), ``finished``,
-    ``paused``, ``reopened`` or ``changed`` (the settings)."""
+    ``lost``, ``refused`` (an answered call's reply), ``queued``, ``settled``, ``recorded``,
+    ``tested``, ``ended`` (a step), ``finished``, ``paused``, ``reopened`` or ``changed`` (the
+    settings)."""
     step: int | None = None
     candidate: int | None = None
     detail: str = ""

@@ -1,12 +1,12 @@
 """The contract between engine and strategies: one step, and what a strategy may do in it.
 
-A strategy is one linear coroutine per step. Its few primitives are ``ask`` (a model),
-``evaluate`` (a program), ``record`` (any other fact), ``settled`` (wait for earlier steps), a
-read-only view of the archive, and a random generator seeded by campaign seed and step number.
-After a crash an unfinished step runs again from the archive as it was when the step first
-opened: ``ask`` k finds its stored reply, ``evaluate`` j its recorded candidate and ``record`` i
-its fact, so nothing is paid for or written twice. For this, choose from the archive before the
-first ``await``.
+A strategy is one linear coroutine per step. Its few primitives are ``ask`` (a model, for
+text) and ``ask_for`` (for data), ``evaluate`` (a program), ``record`` (any other fact),
+``settled`` (wait for earlier steps), a read-only view of the archive, and a random generator
+seeded by campaign seed and step number. After a crash an unfinished step runs again from the
+archive as it was when the step first opened: ``ask`` k finds its stored reply, ``evaluate`` j
+its recorded candidate and ``record`` i its fact, so nothing is paid for or written twice. For
+this, choose from the archive before the first ``await``.
 
 What steps in flight are working on is known to others only by facts: a step that records its
 :class:`~metasearch.facts.Selection` before the first ``await`` is seen by every step that opens
@@ -18,7 +18,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate, Frozen
@@ -26,6 +28,9 @@ from metasearch.exchange import Message, Usage
 from metasearch.facts import AnyFact, Kind, Recorded
 from metasearch.objectives import Objective
 from metasearch.program import Program
+
+Answer = TypeVar("Answer", bound=BaseModel)
+"""Data that a model is asked for."""
 
 
 class Task(Frozen):
@@ -61,6 +66,14 @@ class Rejected:
 
     reason: str
     """What was wrong, in words that help the model to do better."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A model did not give the data that it was asked for: a value, never a default instead."""
+
+    reason: str
+    """What was wrong with its last answer."""
 
 
 class View(Protocol):
@@ -125,6 +138,32 @@ class Step(Protocol):
         Raises:
             BudgetExhausted: Ends the step; let it pass.
             ModelError: The call failed for good; the engine pauses the campaign.
+        """
+
+    async def ask_for(
+        self,
+        schema: type[Answer],
+        messages: Sequence[Message],
+        *,
+        role: Role,
+        temperature: float | None = None,
+    ) -> Answer | Refused:
+        """A model's answer as data: all of what the schema demands, as the model gave it.
+
+        The form is added to the last message. An answer that does not fit gets one more turn
+        with what is wrong; the second one in vain comes back as :class:`Refused`.
+
+        Args:
+            schema: A pydantic model without defaults; its docstring and its fields'
+                descriptions are shown.
+            messages: The conversation; the last one asks.
+            role: Decides the model.
+            temperature: Instead of the campaign's.
+
+        Raises:
+            TypeError: A field of the schema has a default.
+            BudgetExhausted: As for :meth:`ask`.
+            ModelError: As for :meth:`ask`.
         """
 
     async def evaluate(

@@ -12,6 +12,8 @@ import contextlib
 from collections import deque
 from collections.abc import Sequence
 
+from pydantic import BaseModel
+
 from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
 from metasearch.candidate import Candidate
@@ -349,6 +351,7 @@ class Engine:
         messages: Sequence[Message],
         role: Role,
         temperature: float | None,
+        schema: type[BaseModel] | None = None,
     ) -> Reply:
         """Ask a model, or find the stored reply of this place."""
         if self._gate.closed or not step.admitted.is_set():
@@ -358,7 +361,12 @@ class Engine:
         await self._admission(step)
         reply = await self._outage.sit_out(
             lambda: self._models.ask(
-                step=step.number, call=call, role=role, messages=messages, temperature=temperature
+                step=step.number,
+                call=call,
+                role=role,
+                messages=messages,
+                temperature=temperature,
+                schema=schema,
             )
         )
         if not reply.replayed:

@@ -12,8 +12,9 @@ from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded, Selection
+from metasearch.operators.structured import once_more, question, read
 from metasearch.program import Program
-from metasearch.step import Rejected, Reply, Task, View
+from metasearch.step import Answer, Refused, Rejected, Reply, Task, View
 
 if TYPE_CHECKING:
     from metasearch.engine.engine import Engine
@@ -68,6 +69,29 @@ class LiveStep:
         """See :class:`metasearch.step.Step`."""
         call, self._asks = self._asks, self._asks + 1
         return await self._engine.ask(self, call, messages, role, temperature)
+
+    async def ask_for(
+        self,
+        schema: type[Answer],
+        messages: Sequence[Message],
+        *,
+        role: Role,
+        temperature: float | None = None,
+    ) -> Answer | Refused:
+        """See :class:`metasearch.step.Step`."""
+        # Both places at once: where several are asked for together, each keeps its own.
+        calls = range(self._asks, self._asks + 2)
+        self._asks = calls.stop
+        talk: Sequence[Message] = question(self, messages, schema)
+        answer: Answer | Refused = Refused("")
+        for call in calls:
+            reply = await self._engine.ask(self, call, talk, role, temperature, schema)
+            answer = read(reply, schema)
+            if not isinstance(answer, Refused):
+                break
+            self._engine.archive.refuse_exchange(self.number, call, reason=answer.reason)
+            talk = once_more(self, talk, reply, answer)
+        return answer
 
     async def evaluate(
         self,
