@@ -21,6 +21,7 @@ BUILT_IN = {
     "best_of_n": "metasearch.strategies.baselines:BestOfN",
     "iterative_repair": "metasearch.strategies.baselines:IterativeRepair",
     "random_parent": "metasearch.strategies.baselines:RandomParent",
+    "co_scientist": "metasearch.strategies.co_scientist:CoScientist",
 }
 
 
