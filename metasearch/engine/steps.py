@@ -11,6 +11,7 @@ from metasearch.archive import StepRecord
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.exchange import Message
+from metasearch.facts import AnyFact, Recorded, Selection
 from metasearch.operators.structured import once_more, question, read
 from metasearch.program import Program
 from metasearch.step import Answer, Refused, Rejected, Reply, Task, View
@@ -28,8 +29,8 @@ def _current_task() -> asyncio.Task[object]:
 class LiveStep:
     """A step as the engine runs it; satisfies :class:`metasearch.step.Step`.
 
-    Asks and evaluations are counted, so that a step run again after a crash finds each
-    stored reply and each recorded candidate by its place.
+    Asks, evaluations and recorded facts are counted, so that a step run again after a crash
+    finds each stored reply, candidate and fact by its place.
     """
 
     def __init__(self, engine: Engine, record: StepRecord) -> None:
@@ -42,12 +43,16 @@ class LiveStep:
         """Its programs that run or wait for a lane."""
         self.evaluated = False
         """Whether it has used up an evaluation."""
-        self.unusable = ""
-        """Why its last proposal gave no program at all."""
+        self.learnt = False
+        """Whether it has recorded anything but its own choice."""
+        self.unusable: str | None = None
+        """Why its last proposal gave no program at all: empty if it gave one, ``None`` if the
+        step proposed nothing."""
         self.running: asyncio.Task[object] = _current_task()
         self._engine = engine
         self._asks = 0
         self._evaluations = 0
+        self._facts = 0
 
     @property
     def task(self) -> Task:
@@ -110,6 +115,12 @@ class LiveStep:
             thought=thought,
             island=island,
         )
+
+    def record(self, fact: AnyFact) -> Recorded:
+        """See :class:`metasearch.step.Step`."""
+        position, self._facts = self._facts, self._facts + 1
+        self.learnt |= not isinstance(fact, Selection)
+        return self._engine.record(self, position, fact)
 
     async def settled(self, before: int, since: int = 0) -> Sequence[Candidate]:
         """See :class:`metasearch.step.Step`."""
