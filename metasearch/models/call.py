@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from metasearch.campaign import Price
 from metasearch.exchange import Message, Usage
-from metasearch.models.journal import Journal
+from metasearch.models.attempt import Completion, Sampling, Target
+from metasearch.models.journal import Journal, Parameters
 from metasearch.models.ledger import Ledger, Reservation
 from metasearch.models.prices import cost, most
-from metasearch.models.provider import Completion, Target
 from metasearch.step import Reply
 
 MAX_REPLY = 1_000_000
@@ -37,9 +37,9 @@ class Request:
     target: Target
     price: Price | None
     messages: tuple[Message, ...]
-    temperature: float
-    max_tokens: int
-    seed: int
+    sampling: Sampling
+    part: int = 1
+    """2: the rest of a reply that was cut at its length limit."""
 
 
 @dataclass(eq=False)
@@ -53,6 +53,8 @@ class Call:
     """Since the present record began."""
     empty: int = 0
     """Replies so far that had no text."""
+    wider: Sampling | None = None
+    """Instead of the request's, once a reply was nothing but thinking."""
     _reservation: Reservation | None = None
     _began: float = field(default=0.0)
 
@@ -62,9 +64,10 @@ class Call:
         return self._reservation is not None
 
     @property
-    def seed(self) -> int:
-        """The request's own, and another one after an empty reply: the same would be again."""
-        return self.request.seed + self.empty
+    def sampling(self) -> Sampling:
+        """The request's own, but with another seed after an empty reply: it would be the same."""
+        sampling = self.wider or self.request.sampling
+        return replace(sampling, seed=sampling.seed + self.empty)
 
     async def open(self) -> None:
         """Reserve the most that one attempt may cost, and record the call as pending.
@@ -73,11 +76,11 @@ class Call:
         """
         if self._reservation is not None:
             return
-        request = self.request
+        request, sampling = self.request, self.sampling
         input_tokens = most_tokens(request.messages)
         reservation = await self.ledger.reserve(
-            most(request.price, input_tokens, request.max_tokens),
-            input_tokens + request.max_tokens,
+            most(request.price, input_tokens, sampling.max_tokens),
+            input_tokens + sampling.max_tokens,
             model=request.target.model,
         )
         try:
@@ -88,11 +91,7 @@ class Call:
                 role=request.role,
                 model=request.target.model,
                 messages=request.messages,
-                parameters={
-                    "temperature": request.temperature,
-                    "max_tokens": request.max_tokens,
-                    "seed": self.seed,
-                },
+                parameters=_parameters(request, sampling),
                 reserved_usd=reservation.usd,
                 reserved_tokens=reservation.tokens,
             )
@@ -174,11 +173,24 @@ class Call:
             # counting nothing would let a budget be overrun unseen.
             usage = Usage(
                 input_tokens=most_tokens(request.messages),
-                output_tokens=min(request.max_tokens, len(completion.text.encode())),
+                output_tokens=min(self.sampling.max_tokens, len(completion.text.encode())),
             )
         return usage.model_copy(
             update={"usd": cost(request.price, usage), "seconds": time.monotonic() - self._began}
         )
+
+
+def _parameters(request: Request, sampling: Sampling) -> Parameters:
+    parameters: dict[str, float | int | str | None] = {
+        "temperature": sampling.temperature,
+        "max_tokens": sampling.max_tokens,
+        "seed": sampling.seed,
+    }
+    if sampling.effort is not None:
+        parameters["effort"] = sampling.effort
+    if request.part > 1:
+        parameters["part"] = request.part
+    return parameters
 
 
 def most_tokens(messages: Sequence[Message]) -> int:
