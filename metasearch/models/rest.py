@@ -22,6 +22,8 @@ GO_ON = (
 
 _LEAST = 16
 """Characters that both parts must share to be taken for a repetition, not for chance."""
+_LEAST_OF_LINE = 5
+"""Likewise, of the unfinished line at the end of the first part."""
 _MOST = 4000
 """Characters of a repetition that are looked for."""
 _FENCE = "```"
@@ -81,10 +83,17 @@ def _open_fence(text: str) -> bool:
 
 def _repeated(first: str, rest: str) -> int:
     """How many characters at the beginning of the rest are the end of the first part."""
-    for size in range(min(len(first), len(rest), _MOST), _LEAST - 1, -1):
-        shared = rest[:size]
-        # In a run of equal pieces (a table of zeros) nobody can tell a repetition from the rest.
-        if first.endswith(shared) and (shared + shared).find(shared, 1) == size:
-            return size
     line = first.rpartition("\n")[2]
-    return len(line) if len(line.strip()) > _LEAST // 4 and rest.startswith(line) else 0
+    sizes = [*range(min(len(first), len(rest), _MOST), _LEAST - 1, -1)]
+    if len(line.strip()) >= _LEAST_OF_LINE:
+        sizes.append(len(line))
+    size = next((n for n in sizes if len(rest) >= n and first.endswith(rest[:n])), 0)
+    return 0 if _runs(rest[:size]) else size
+
+
+def _runs(text: str) -> bool:
+    """Whether a text is one piece over and over: a table of zeros, a ruled line.
+
+    There nobody can tell a repetition from what comes next.
+    """
+    return any(text[n:] == text[:-n] for n in range(1, len(text) // 2 + 1))
