@@ -64,8 +64,9 @@ class Counts:
     most_in_flight: int = 0
     unsaid: int = 0
     """Answers that did not say what they cost."""
-    unsaid_tokens: int = 0
-    """Of those, input and output together."""
+    unsaid_input_tokens: int = 0
+    """Of those."""
+    unsaid_output_tokens: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     """By status code or kind of break."""
 
@@ -222,7 +223,8 @@ class ModelServer:
         self.counts.output_tokens += billed.output_tokens
         if fault.kind is Break.NO_USAGE:
             self.counts.unsaid += 1
-            self.counts.unsaid_tokens += billed.input_tokens + billed.output_tokens
+            self.counts.unsaid_input_tokens += billed.input_tokens
+            self.counts.unsaid_output_tokens += billed.output_tokens
 
 
 class _Connection(asyncio.Protocol):
