@@ -222,7 +222,9 @@ class Queries(Recordings):
         """
         with self._database.reading() as connection:
             now = self._progress(connection)["seq"]
-        merged = heapq.merge(self.candidates(), self.all_facts(), key=lambda fact: fact.seq)
+        merged: Iterator[Candidate | Recorded] = heapq.merge(
+            self.candidates(), self.all_facts(), key=lambda fact: fact.seq
+        )
         return itertools.takewhile(lambda fact: fact.seq <= now, merged)
 
     def of_steps(self, before: int, since: int = 0) -> list[Candidate]:
