@@ -21,9 +21,9 @@ from metasearch.operators.calibration import (
     Prospect,
     Scale,
 )
-from metasearch.operators.proximity import Near, Proximity
 from metasearch.operators.ratings import Rating
-from metasearch.operators.tournament import Contestant, Pair
+from metasearch.operators.text_similarity import Vector, cosine, tfidf
+from metasearch.operators.tournament import Contestant, Pair, top_quartile
 
 HELD = 200
 """Ideas that are kept in sight; beyond that the least promising of them leave the funnel."""
@@ -115,7 +115,6 @@ class Funnel:
         self.overview: Overview | None = None
         self.judge = JudgeCheck(calls)
         self.checked_pairs: set[Pair] = set()
-        self.proximity = Proximity()
         self.met: set[Pair] = set()
         self.since_feedback: Counter[str] = Counter()
         self._objective = objective
@@ -125,6 +124,7 @@ class Funnel:
         self._selected: dict[int, Selection] = {}
         self._ratings: dict[int, Rating] | None = None
         self._forecasts: dict[int, Forecast] | None = None
+        self._vectors: dict[int, Vector] | None = None
 
     # -- the fold -----------------------------------------------------------------------
 
@@ -266,11 +266,19 @@ class Funnel:
         ]
         return ratings.slot_bias(told) if len(told) >= TELLING_VERDICTS else 0.0
 
-    def nearest(self, number: int, among: Collection[int], limit: int = 1) -> list[Near]:
-        """The most similar ideas among some."""
+    def similarity(self, number: int, other: int) -> float:
+        """Of two ideas, by their words, 0 to 1."""
+        if self._vectors is None:
+            texts = [entry.text for entry in self.entries.values()]
+            self._vectors = dict(zip(self.entries, tfidf(texts), strict=True))
+        return cosine(self._vectors[number], self._vectors[other])
+
+    def nearest(self, number: int, among: Collection[int], limit: int = 1) -> list[int]:
+        """The most similar ideas among some, the older one on ties."""
         if number not in self.entries:
             return []
-        return self.proximity.nearest(number, [n for n in among if n != number], limit)
+        others = [other for other in among if other != number]
+        return sorted(others, key=lambda n: (-self.similarity(number, n), n))[:limit]
 
     def rewards(self, window: int) -> dict[str, tuple[int, int]]:
         """For each way of making ideas, how many of its ideas paid and how many have ended.
@@ -279,8 +287,7 @@ class Funnel:
         it was discarded, did not do so, or was not tried within ``window`` evaluations. Without
         one it paid if it is in the top quartile.
         """
-        best = sorted((r.value for r in self.ratings().values()), reverse=True)
-        cut = best[len(best) // 4] if best else 0.0
+        cut = top_quartile([rating.value for rating in self.ratings().values()])
         found: dict[str, tuple[int, int]] = {}
         for entry in self.entries.values():
             if self._objective is None:
@@ -318,8 +325,7 @@ class Funnel:
     def _admit(self, entry: Entry) -> None:
         self.ideas += 1
         self.entries[entry.number] = entry
-        self.proximity.add(entry.number, entry.text)
-        self._ratings = None
+        self._ratings = self._vectors = None
         while len(self.entries) > self._held:
             self._forget(self._superfluous())
 
@@ -338,32 +344,34 @@ class Funnel:
             return min(waiting, key=lambda number: self.ratings()[number].value)
         champions = sorted(self.gains, key=lambda number: -self.gains[number])[:CHAMPIONS]
         kept = busy.union(champions, waiting)
-        return next((n for n in self.entries if n not in kept), next(iter(self.entries)))
+        tried = (n for n, entry in self.entries.items() if entry.started and n not in kept)
+        return next(tried, next(iter(self.entries)))
 
     def _forget(self, number: int) -> None:
         gone = self.entries.pop(number)
-        self.proximity.remove(number)
+        self._ratings = self._vectors = None
         if gone.program is not None and gone.program != self.best:
             self._gains.pop(gone.program, None)
         self.met = {pair for pair in self.met if number not in pair}
         self.checked_pairs = {pair for pair in self.checked_pairs if number not in pair}
 
     def _judge(self, match: Match) -> None:
-        if len(match.contestants) != 2:
-            return
+        entries = [self.entries[number] for number in match.contestants if number in self.entries]
         self.invalid += match.shares is None
-        a, b = (self.entries.get(number) for number in match.contestants)
+        if match.purpose == "rating":
+            self.matches += 1
+            self.since_feedback["matches"] += 1
+        if len(match.contestants) != 2 or len(entries) != 2:
+            return
+        first, second = entries
         if match.purpose == "calibration":
-            known = a is not None and b is not None
-            apart = (a.gain or 0.0) - (b.gain or 0.0) if a and b else 0.0
+            known = first.gain is not None and second.gain is not None
+            apart = (first.gain or 0.0) - (second.gain or 0.0)
             self.judge.add(match.shares[0] if match.shares and known else None, apart)
             self.checked_pairs.add(Pair(match.contestants))
         elif match.purpose == "rating":
-            self.matches += 1
-            self.since_feedback["matches"] += 1
             self._played.append(match)
             self.met.add(Pair(match.contestants))
             self._ratings = None
-            for entry in (a, b):
-                if entry is not None:
-                    entry.played += 1
+            first.played += 1
+            second.played += 1

@@ -183,14 +183,15 @@ class CoScientist:
         )
         older = [number for number in self.funnel.entries if number < idea.number]
         for twin in self.funnel.nearest(idea.number, older):
-            if twin.similarity >= self.options.duplicate:
+            similarity = self.funnel.similarity(idea.number, twin)
+            if similarity >= self.options.duplicate:
                 ctx.record(
                     Review(
                         idea=idea.number,
                         method="proximity",
                         verdict="fail",
                         label="duplicate",
-                        text=f"Repeats idea {twin.number}; similarity {twin.similarity:.2f}.",
+                        text=f"Repeats idea {twin}; similarity {similarity:.2f}.",
                     )
                 )
 
@@ -199,7 +200,7 @@ class CoScientist:
         number = job.ideas[0]
         tried = job.method == "full"
         among = self.funnel.gains if tried else [e.number for e in self.funnel.admitted]
-        near = [self.funnel.entries[n.number] for n in self.funnel.nearest(number, among, limit=3)]
+        near = [self.funnel.entries[n] for n in self.funnel.nearest(number, among, limit=3)]
         asked = brief.talk(
             "review",
             brief.feedback(),

@@ -197,7 +197,7 @@ class _Choice:
             self.contestants,
             self.funnel.met,
             [Pair(s.ideas) for s in self.in_flight if s.operator == MATCH],
-            self.funnel.proximity.similarity,
+            self.funnel.similarity,
             self.rng,
             needing=needing,
             similar_share=self.options.similar_share,
@@ -376,7 +376,7 @@ class _Choice:
 
     def most_distant(self, entries: Sequence[Entry]) -> list[Entry]:
         """The pair with the least in common."""
-        similarity = self.funnel.proximity.similarity
+        similarity = self.funnel.similarity
         pairs = [(a, b) for i, a in enumerate(entries) for b in entries[i + 1 :]]
         far = min(pairs, key=lambda pair: similarity(pair[0].number, pair[1].number))
         return list(far)
