@@ -79,7 +79,7 @@ def telling_pair(
     """A pair of measured ones that differ by more than a standard deviation, in random order.
 
     Args:
-        gains: Fitness by number; larger is better.
+        gains: Fitness, or its gain, by number; larger is better.
         asked: Pairs that the judge has had.
         rng: The only source of chance.
 

@@ -6,6 +6,7 @@ fitness, measured. Which of the next tasks is due follows from this picture alon
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -56,8 +57,9 @@ class Entry:
     """Measured fitness: that candidate's first objective, larger is better."""
     scores: set[float] = field(default_factory=set)
     """What its programs measured, for masking."""
-    improved: bool = False
-    """Whether one of its programs beat the program it changed."""
+    effect: float | None = None
+    """Measured effect: the most that a program of it gained over the one that it changed. By
+    this a judge is checked: fitness itself is above all that of the changed program."""
     epoch: int = 0
     """Feedback epoch at its first measurement."""
 
@@ -191,6 +193,11 @@ class Funnel:
         """Measured fitness of the ideas that have one."""
         return {n: e.gain for n, e in self.entries.items() if e.gain is not None}
 
+    @property
+    def effects(self) -> dict[int, float]:
+        """Measured effect of the ideas that have one."""
+        return {n: e.effect for n, e in self.entries.items() if e.effect is not None}
+
     def ratings(self) -> dict[int, Rating]:
         """Bradley-Terry over all ideas in sight."""
         if self._ratings is None:
@@ -294,7 +301,7 @@ class Funnel:
                 paid = entry.admitted and self.ratings()[entry.number].value >= cut
                 ended = entry.discarded or entry.played > 1
             else:
-                paid = entry.improved
+                paid = entry.effect is not None and entry.effect > 0
                 ended = entry.discarded or entry.program is not None
                 ended |= self.evaluations - entry.born > window
             if ended:
@@ -315,7 +322,8 @@ class Funnel:
             return
         self._gains[candidate.number] = gain
         entry.scores |= set(candidate.scores.values())
-        entry.improved |= parent is not None and gain > parent
+        if parent is not None:
+            entry.effect = max(gain - parent, -math.inf if entry.effect is None else entry.effect)
         if entry.gain is None:
             self.measured += 1
             entry.epoch = self.epoch
@@ -365,8 +373,8 @@ class Funnel:
             return
         first, second = entries
         if match.purpose == "calibration":
-            known = first.gain is not None and second.gain is not None
-            apart = (first.gain or 0.0) - (second.gain or 0.0)
+            known = first.effect is not None and second.effect is not None
+            apart = (first.effect or 0.0) - (second.effect or 0.0)
             self.judge.add(match.shares[0] if match.shares and known else None, apart)
             self.checked_pairs.add(Pair(match.contestants))
         elif match.purpose == "rating":

@@ -113,14 +113,14 @@ class Briefing:
         return listed("", [line(entry) for entry in entries], LINE)
 
     def mistaken(self, match: Match) -> str | None:
-        """A match whose winner measured worse than its loser, in words."""
+        """A match whose winner was measured to do less than its loser, in words."""
         entries = [self._funnel.entries.get(number) for number in match.contestants]
         if match.shares is None or len(entries) != 2:
             return None
         first, second = entries
-        if first is None or second is None or first.gain is None or second.gain is None:
+        if first is None or second is None or first.effect is None or second.effect is None:
             return None
-        if (match.shares[0] - 0.5) * (first.gain - second.gain) >= 0:
+        if (match.shares[0] - 0.5) * (first.effect - second.effect) >= 0:
             return None
         won, lost = (first, second) if match.shares[0] > 0.5 else (second, first)
         return f"Judged better: {line(won)} Measured better: {line(lost)}"

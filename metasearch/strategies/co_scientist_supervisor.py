@@ -247,7 +247,7 @@ class _Choice:
         due = rounds * self.options.calibration_calls
         if self.funnel.judge.total + len(asking) >= due:
             return None
-        pair = telling_pair(self.funnel.gains, {*self.funnel.checked_pairs, *asking}, self.rng)
+        pair = telling_pair(self.funnel.effects, {*self.funnel.checked_pairs, *asking}, self.rng)
         return Job(CALIBRATE, pair) if pair else None
 
     # -- what is drawn ---------------------------------------------------------------------

@@ -123,8 +123,10 @@ def test_calibration_and_ties_enter_no_rating() -> None:
 def test_calibration_compares_the_verdict_with_what_was_measured() -> None:
     story = Story()
     good, bad = story.idea(), story.idea()
-    story.program(2.0, good)
-    story.program(5.0, bad)  # to be minimised
+    seed = story.program(6.0)
+    later = story.program(2.0, bad, (seed,))  # to be minimised
+    story.program(4.0, bad, (seed,))
+    story.program(-9.0, good, (later,))  # gains 11, where the other one gains 4
     for share in (0.9, 0.6, 0.4):
         story.match(good, bad, share, "calibration")
     story.match(bad, good, 0.1, "calibration")
@@ -143,7 +145,7 @@ def test_fitness_is_the_best_program_of_an_idea_and_no_rating() -> None:
     story.program(9.5, idea, (first,))
     entry = story.funnel.entries[idea]
     assert (entry.gain, entry.program, entry.started) == (-9.0, first, 3)
-    assert entry.improved
+    assert entry.effect == 1.0
     assert entry.scores == {9.0, 9.5}
     assert story.funnel.best == first
     assert story.funnel.ratings() == before
