@@ -31,7 +31,7 @@ from metasearch.errors import (
     SandboxError,
 )
 from metasearch.exchange import Message
-from metasearch.models import Ledger
+from metasearch.models import Ensembles, Ledger
 from metasearch.program import Program
 from metasearch.prompts import Prompts
 from metasearch.step import Rejected, Reply, Strategy, Task
@@ -80,6 +80,7 @@ class Engine:
         self.task = task
         self.prompts = Prompts()
         self.seed = campaign.settings.seed
+        self.ensembles = Ensembles(campaign.settings.models, task.objectives, self.seed)
         self._campaign = campaign
         self._strategy = strategy
         self._models = models
@@ -344,6 +345,7 @@ class Engine:
         call: int,
         messages: Sequence[Message],
         role: Role,
+        model: str,
         temperature: float | None,
     ) -> Reply:
         """Ask a model, or find the stored reply of this place."""
@@ -354,7 +356,12 @@ class Engine:
         await self._admission(step)
         reply = await self._outage.sit_out(
             lambda: self._models.ask(
-                step=step.number, call=call, role=role, messages=messages, temperature=temperature
+                step=step.number,
+                call=call,
+                role=role,
+                messages=messages,
+                model=model,
+                temperature=temperature,
             )
         )
         if not reply.replayed:
@@ -435,4 +442,6 @@ class Engine:
         if candidate.seq <= self._folded:
             return  # arrived while resuming, and was read from the archive already
         self._folded = candidate.seq
+        if self.ensembles.histories:
+            self.ensembles.observe(candidate, self.archive.calls_before(candidate.number))
         self._strategy.observe(candidate)

@@ -76,7 +76,7 @@ def recordings_for(
     """
     models = campaign.settings.models
     found = {}
-    for model in {models.model_for(role) for role in get_args(Role)}:
+    for model in {model for role in get_args(Role) for model in models.models_for(role)}:
         source = source_of(model)
         if source is None:
             continue

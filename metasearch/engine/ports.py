@@ -29,6 +29,7 @@ class Models(Protocol):
         call: int,
         role: Role,
         messages: Sequence[Message],
+        model: str,
         temperature: float | None,
     ) -> Reply:
         """The reply of this place, from the journal if it is there: then without waiting."""

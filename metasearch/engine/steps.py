@@ -45,6 +45,7 @@ class LiveStep:
         """Why its last proposal gave no program at all."""
         self.running: asyncio.Task[object] = _current_task()
         self._engine = engine
+        self._choices = engine.ensembles.at(record.number)
         self._asks = 0
         self._evaluations = 0
 
@@ -57,12 +58,19 @@ class LiveStep:
         """See :class:`metasearch.step.Step`."""
         return self._engine.prompts.render(template, **values)
 
+    def choose_operator(self, operators: Sequence[str], *, role: Role = "propose") -> str:
+        """See :class:`metasearch.step.Step`."""
+        return self._choices.operator(operators, role)
+
     async def ask(
         self, messages: Sequence[Message], *, role: Role, temperature: float | None = None
     ) -> Reply:
         """See :class:`metasearch.step.Step`."""
         call, self._asks = self._asks, self._asks + 1
-        return await self._engine.ask(self, call, messages, role, temperature)
+        arm = self._choices.arm(role, call)
+        if temperature is None:
+            temperature = arm.temperature
+        return await self._engine.ask(self, call, messages, role, arm.model, temperature)
 
     async def evaluate(
         self,

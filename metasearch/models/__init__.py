@@ -5,6 +5,7 @@ Importing this package imports no litellm; the first model that is checked or as
 
 from metasearch.models.call import CUT, MAX_REPLY
 from metasearch.models.client import Backoff, ModelClient
+from metasearch.models.ensemble import Ensembles, learned
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, Reservation
 from metasearch.models.memory_journal import MemoryJournal
@@ -15,6 +16,7 @@ __all__ = [
     "CUT",
     "MAX_REPLY",
     "Backoff",
+    "Ensembles",
     "Journal",
     "Ledger",
     "MemoryJournal",
@@ -22,6 +24,7 @@ __all__ = [
     "Recording",
     "Redactor",
     "Reservation",
+    "learned",
     "read_recording",
     "redact",
     "source_of",

@@ -23,6 +23,7 @@ from metasearch.campaign import ModelSection, Price, Role
 from metasearch.errors import ModelError, ModelSetupError, ModelUnavailable, RequestRefused
 from metasearch.exchange import ExchangeState, Message, Usage
 from metasearch.models.call import Call, Request, most_tokens
+from metasearch.models.ensemble import draw
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, unknown_price
 from metasearch.models.prices import FREE, freeze_prices, most
@@ -123,9 +124,9 @@ class ModelClient:
             ModelSetupError: Which role and model, what is wrong, and what to change.
         """
         for role in get_args(Role) if roles is None else roles:
-            model = self._settings.model_for(role)
             try:
-                await self._prepare(model)
+                for model in self._settings.models_for(role):
+                    await self._prepare(model)
             except ModelSetupError as error:
                 raise ModelSetupError(f"The model for role {role!r} cannot be used. {error}") from (
                     error.__cause__
@@ -140,6 +141,7 @@ class ModelClient:
         asker: int | None = None,
         role: Role,
         messages: Sequence[Message],
+        model: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
@@ -151,9 +153,11 @@ class ModelClient:
             call: Counts the asks of the asker; (step, call, asker) names the reply.
             asker: The number of the candidate that asks while it is evaluated; the step itself
                 if not given.
-            role: Decides the model.
+            role: What it is asked for.
             messages: The prompt.
-            temperature: Instead of the campaign's.
+            model: Which one of the role's; if not given one by its weight, the same for every
+                asker's call of this number, so that candidates are measured alike.
+            temperature: Instead of the role's or the campaign's.
             max_tokens: Instead of the campaign's.
             seed: Instead of the one derived from campaign seed, step, call and asker.
 
@@ -167,7 +171,9 @@ class ModelClient:
         reply = self.recall(step, call, messages, asker)
         if reply is not None:
             return reply
-        model = self._settings.model_for(role)
+        arm = draw(self._settings.ensemble_for(role), random.Random(f"{self._seed}/{call}"))
+        model = model or arm.model
+        temperature = arm.temperature if temperature is None else temperature
         target = await self._prepare(model)
         request = Request(
             step=step,
@@ -192,10 +198,13 @@ class ModelClient:
         self, role: Role, messages: Sequence[Message], max_tokens: int
     ) -> tuple[float | None, int]:
         """The most USD (``None``: unknown) and tokens that one attempt at a call may take."""
-        model = self._settings.model_for(role)
-        await self._prepare(model)
         input_tokens = most_tokens(self._clean(messages))
-        return most(self._prices[model], input_tokens, max_tokens), input_tokens + max_tokens
+        dearest: float | None = 0.0
+        for model in self._settings.models_for(role):
+            await self._prepare(model)
+            usd = most(self._prices[model], input_tokens, max_tokens)
+            dearest = None if dearest is None or usd is None else max(dearest, usd)
+        return dearest, input_tokens + max_tokens
 
     def recall(
         self, step: int, call: int, messages: Sequence[Message], asker: int | None = None
@@ -205,7 +214,13 @@ class ModelClient:
         if earlier is None or earlier.state is not ExchangeState.ANSWERED:
             return None
         if earlier.messages == self._clean(messages):
-            return Reply(earlier.reply, earlier.usage, earlier.finish_reason, replayed=True)
+            return Reply(
+                earlier.reply,
+                earlier.usage,
+                earlier.finish_reason,
+                replayed=True,
+                model=earlier.model,
+            )
         # A strategy that was edited since, or that depends on more than archive, seed and
         # step, asks another question now; so does a candidate whose threads race. The old
         # reply would be taken for an answer to it; it stays on record, and the new question

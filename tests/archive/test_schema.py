@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -17,12 +18,15 @@ from metasearch.errors import ArchiveError
 
 SCHEMA = Path(schema.__file__).with_name("schema.sql")
 
+PARTS = re.compile(r"\n|, (?![^(]*\))")
+"""Between the lines of a definition, and the columns added to one of them by ALTER TABLE."""
+
 ADDS_A_TABLE = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "{newest}"
 
 
 def upgrade() -> None:
@@ -38,7 +42,7 @@ def definition(path: Path) -> dict[str, list[str]]:
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     found = {
         name: sorted(
-            filter(None, (" ".join(line.split()).rstrip(",") for line in sql.splitlines()))
+            filter(None, (" ".join(part.split()).rstrip(",") for part in PARTS.split(sql)))
         )
         for name, sql in rows
         if name != "alembic_version"
@@ -75,7 +79,8 @@ def newer_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     def become(revision: str) -> None:
         folder = tmp_path / "migrations"
         shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "0002_idea.py").write_text(revision)
+        revision = revision.replace("{newest}", schema.REVISIONS[-1])
+        (folder / "versions" / "9999_idea.py").write_text(revision)
         newer = tmp_path / "newer.sql"
         newer.write_text(
             SCHEMA.read_text("utf-8").replace(
@@ -85,7 +90,7 @@ def newer_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
         )
         monkeypatch.setattr(schema, "MIGRATIONS", folder)
         monkeypatch.setattr(schema, "_SCHEMA", newer)
-        monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "0002"))
+        monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "9999"))
         schema._expected_shape.cache_clear()
         monkeypatch.setattr(schema, "_expected_shape", schema._expected_shape.__wrapped__)
 
@@ -103,13 +108,14 @@ def old(path: Path, make_campaign: Callable[..., Campaign]) -> Path:
 def test_an_older_archive_names_the_command_and_is_upgraded_by_it(
     old: Path, newer_program: Callable[[str], None]
 ) -> None:
+    newest = schema.REVISIONS[-1]
     newer_program(ADDS_A_TABLE)
     for read_only in (False, True):
         with pytest.raises(ArchiveError, match=f"metasearch archive upgrade --archive '{old}'"):
             Archive.open(old, read_only=read_only)
 
-    assert Archive.upgrade(old) == ("0001", "0002")
-    assert Archive.upgrade(old) == ("0002", "0002")
+    assert Archive.upgrade(old) == (newest, "9999")
+    assert Archive.upgrade(old) == ("9999", "9999")
 
     with Archive.open(old) as archive:
         run = archive.campaign("packing")
@@ -165,6 +171,8 @@ def test_archives_of_every_released_schema_can_be_read(path: Path, revision: str
         assert [e.asker for e in run.exchanges_of(1)] == [None]
         assert [e.reply for e in run.exchanges_by(1)] == ["asked 1"]
         assert run.artifacts(0)[0].content == b"drawn"
+        assert (run.candidate(1).model, run.candidate(1).temperature) == ("offline/evolve", 0.8)
+        assert run.candidate(3).model is None
         assert run.resolved().settings.task == "Pack circles."
         with run.hold():
             assert [s.number for s in run.unfinished_steps()] == [3]
