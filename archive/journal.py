@@ -39,7 +39,7 @@ FROM candidate JOIN exchange USING (campaign, step)
 WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asker = candidate.number
 """
 _BEFORE = """
-SELECT role, model, state, json_extract(parameters, '$.temperature') AS temperature,
+SELECT role, exchange.model, state, json_extract(parameters, '$.temperature') AS temperature,
     exchange.seq > coalesce((SELECT max(queued) FROM candidate AS last
         WHERE last.campaign = candidate.campaign AND last.step = candidate.step
         AND last.queued < candidate.queued), 0) AS since,

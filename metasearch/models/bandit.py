@@ -23,9 +23,11 @@ Two ways to choose:
   its mean (optimistic sampling: May et al., JMLR 13, 2012), over the mean cost. The prior of
   each arm is one improvement at the rate of all arms together.
 
-Both begin with arms that were never tried, and give none up: after ``t`` pulls of ``K`` arms,
-the next one is forced with probability ``explore * sqrt(K / (K + t))``. This decays, but its
-sum grows without end. Forced pulls are drawn so that each arm gets the same money by them.
+Neither gives an arm up. With ``f = sqrt(K / (K + t))`` after ``t`` pulls of ``K`` arms, one
+that was never tried comes first with probability ``f``; and once all were, the next pull is
+forced with probability ``explore * f``, drawn so that each arm gets the same money by it.
+This decays, but its sum grows without end. Even an untried arm is never certain, since a
+model that refuses every prompt brings no proposal to learn from.
 """
 
 from __future__ import annotations
@@ -210,18 +212,20 @@ def _choose(
     rng: random.Random,
     shares: Callable[[Sequence[Tally]], list[float]],
 ) -> Arm:
-    """An untried arm if there is one, now and then a forced one, else the best by its index."""
-    tallies = [history.of(arm) for arm in arms]
-    untried = [arm for arm, tally in zip(arms, tallies, strict=True) if not tally.pulls]
-    if untried:
+    """An untried arm, a forced one, or the best by its index."""
+    known = {arm: history.of(arm) for arm in arms}
+    tried = {arm: tally for arm, tally in known.items() if tally.pulls}
+    untried = [arm for arm in arms if arm not in tried]
+    drawn = rng.random() / math.sqrt(len(arms) / (len(arms) + _sum(history.total.values()).pulls))
+    if untried and (drawn < 1.0 or not tried):
         return rng.choice(untried)
+    tallies = list(tried.values())
     costs = _costs(tallies, history.unit)
-    settled = _sum(history.total.values()).pulls
-    if rng.random() < explore * math.sqrt(len(arms) / (len(arms) + settled)):
-        return rng.choices(arms, [1.0 / cost for cost in costs])[0]
+    if not untried and drawn < explore:
+        return rng.choices(list(tried), [1.0 / cost for cost in costs])[0]
     values = [share / cost for share, cost in zip(shares(tallies), costs, strict=True)]
     best = max(values)
-    return rng.choice([arm for arm, value in zip(arms, values, strict=True) if value == best])
+    return rng.choice([arm for arm, v in zip(tried, values, strict=True) if v == best])
 
 
 def _costs(tallies: Sequence[Tally], unit: Unit) -> list[float]:
