@@ -171,9 +171,10 @@ class ModelClient:
         reply = self.recall(step, call, messages, asker)
         if reply is not None:
             return reply
-        arm = draw(self._settings.ensemble_for(role), random.Random(f"{self._seed}/{call}"))
-        model = model or arm.model
-        temperature = arm.temperature if temperature is None else temperature
+        if model is None:
+            arm = draw(self._settings.ensemble_for(role), random.Random(f"{self._seed}/{call}"))
+            model = arm.model
+            temperature = arm.temperature if temperature is None else temperature
         target = await self._prepare(model)
         request = Request(
             step=step,

@@ -99,6 +99,8 @@ class Choices:
 
     def operator(self, operators: Sequence[str], role: Role) -> str:
         """One of the operators, with the model and temperature for the calls that follow."""
+        if not operators:
+            raise ValueError("there is no operator to choose from")
         rng = random.Random(f"{self._name}/operator {self._operators}")
         self._operators += 1
         arm = self._held[role] = self._choose(role, operators, rng)
