@@ -7,6 +7,7 @@ from metasearch.archive.archive import Archive, CampaignArchive, default_path
 from metasearch.archive.costs import Cost, Grouping
 from metasearch.archive.facts import (
     Bill,
+    CallBefore,
     CampaignSummary,
     CurvePoint,
     Evaluation,
@@ -19,6 +20,7 @@ from metasearch.archive.facts import (
 __all__ = [
     "Archive",
     "Bill",
+    "CallBefore",
     "CampaignArchive",
     "CampaignSummary",
     "Cost",

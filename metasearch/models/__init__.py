@@ -5,6 +5,7 @@ Importing this package imports no litellm; the first model that is checked or as
 
 from metasearch.models.call import CUT, MAX_REPLY
 from metasearch.models.client import ModelClient
+from metasearch.models.ensemble import Ensembles, learned
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, Reservation
 from metasearch.models.memory_journal import MemoryJournal
@@ -16,6 +17,7 @@ __all__ = [
     "CUT",
     "MAX_REPLY",
     "Backoff",
+    "Ensembles",
     "Journal",
     "Ledger",
     "MemoryJournal",
@@ -23,6 +25,7 @@ __all__ = [
     "Recording",
     "Redactor",
     "Reservation",
+    "learned",
     "read_recording",
     "redact",
     "source_of",
