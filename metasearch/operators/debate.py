@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from metasearch.exchange import Message
 from metasearch.facts import Match, Turn
@@ -26,7 +27,14 @@ class Verdict(BaseModel):
     """Which program you would keep, and why."""
 
     argument: str = Field(description="your reasons, with what in the code they rest on")
-    choice: Literal["A", "B", "C", "D", "E"] = Field(description="the letter of one program shown")
+    choice: str = Field(description="the letter of one program")
+
+
+@cache
+def _verdict_on(labels: tuple[str, ...]) -> type[Verdict]:
+    """The form of a verdict in which only these letters can be chosen."""
+    choice = (Literal[labels], Field(description="the letter of one program"))
+    return create_model("Verdict", __base__=Verdict, __doc__=Verdict.__doc__, choice=choice)
 
 
 async def debate(ctx: Step, finalists: Sequence[Shown], *, agents: int, rounds: int) -> Match:
@@ -41,6 +49,7 @@ async def debate(ctx: Step, finalists: Sequence[Shown], *, agents: int, rounds: 
     order = list(finalists)
     ctx.rng.shuffle(order)
     programs = dict(zip(LABELS, order, strict=False))
+    verdict_form = _verdict_on(tuple(programs))
     views = [ctx.rng.sample(sorted(programs), len(programs)) for _ in range(agents)]
     said: list[Turn] = []
     for turn in range(1, rounds + 1):
@@ -49,21 +58,21 @@ async def debate(ctx: Step, finalists: Sequence[Shown], *, agents: int, rounds: 
             for labels in views
         ]
         verdicts = await asyncio.gather(
-            *(ctx.ask_for(Verdict, prompt, role="judge") for prompt in prompts)
+            *(ctx.ask_for(verdict_form, prompt, role="judge") for prompt in prompts)
         )
         said += [
             Turn(
                 speaker=f"agent {number}, round {turn}, for {verdict.choice}", text=verdict.argument
             )
             for number, verdict in enumerate(verdicts, 1)
-            if not isinstance(verdict, Refused) and verdict.choice in programs
+            if not isinstance(verdict, Refused)
         ]
     labels = ctx.rng.sample(sorted(programs), len(programs))
     last = await ctx.ask_for(
-        Verdict, _prompt(ctx, "debate_conclude", programs, labels, said), role="judge"
+        verdict_form, _prompt(ctx, "debate_conclude", programs, labels, said), role="judge"
     )
     shares = rationale = None
-    if not isinstance(last, Refused) and last.choice in programs:
+    if not isinstance(last, Refused):
         shares = tuple(float(label == last.choice) for label in programs)
         rationale = last.argument
     return Match(

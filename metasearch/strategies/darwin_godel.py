@@ -39,7 +39,7 @@ _CHILDREN = 8
 
 
 class Diagnosis(BaseModel):
-    """What holds a program back, and the one change to make next."""
+    """Your diagnosis: what holds the program back, and the one change to make next."""
 
     summary: str = Field(description="what the run of the program shows, in a few sentences")
     improvements: list[str] = Field(description="changes that might help, each in a sentence")

@@ -19,7 +19,7 @@ from metasearch.exchange import Message
 from metasearch.facts import Match, Recorded, Selection, Value
 from metasearch.formats import EDITS, EditName
 from metasearch.operators.debate import LABELS, debate
-from metasearch.operators.lines import edit_line, result_line
+from metasearch.operators.lines import edit_diff, edit_line, result_line
 from metasearch.operators.prompts import (
     Shown,
     fence,
@@ -41,7 +41,7 @@ _PATH = 20
 
 
 class Judgement(BaseModel):
-    """What the value agent says of an edit."""
+    """Your judgement of the latest edit."""
 
     score: float = Field(ge=-100, le=100, description="how promising it is to go on from here")
     explanation: str = Field(
@@ -183,6 +183,7 @@ class Mcts:
 
     def judging(self, ctx: Step, parent: Shown, child: Candidate) -> list[Message]:
         """The edits so far, the latest one, and what it did."""
+        program = ctx.archive.program(child)
         printed = "".join(ctx.archive.output(child)).strip()
         text = ctx.render(
             "mcts_value",
@@ -191,7 +192,8 @@ class Mcts:
             path=self.path(ctx, parent.candidate.number),
             before=render_result(parent.candidate, self.task),
             edit=edit_line(child, 1_000),
-            program=render_program(ctx.archive.program(child)),
+            diff=edit_diff(parent.program, program),
+            program=render_program(program),
             after=render_result(child, self.task),
             printed=fence(shorten(printed, 1_500)) if printed else "",
         )

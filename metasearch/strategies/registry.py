@@ -18,12 +18,12 @@ ENTRY_POINTS = "metasearch.strategies"
 
 BUILT_IN = {
     "map_elites": "metasearch.strategies.map_elites:MapElites",
-    "mcts": "metasearch.strategies.mcts:Mcts",
-    "darwin_godel": "metasearch.strategies.darwin_godel:DarwinGodel",
     "novelty_search": "metasearch.strategies.novelty_search:NoveltySearch",
     "best_of_n": "metasearch.strategies.baselines:BestOfN",
     "iterative_repair": "metasearch.strategies.baselines:IterativeRepair",
     "random_parent": "metasearch.strategies.baselines:RandomParent",
+    "mcts": "metasearch.strategies.mcts:Mcts",
+    "darwin_godel": "metasearch.strategies.darwin_godel:DarwinGodel",
 }
 
 
