@@ -283,8 +283,8 @@ def test_a_run_that_is_continued_chooses_as_one_that_was_not(
     def sums(talk: Talk) -> str:
         if kind_of(talk) != "expand":
             return Model()(talk)
-        text = talk[-1].content
-        return f"More.\n```python\nx = {x_of(text) + random.Random(text).randrange(1, 99)}\n```"
+        step = random.Random("".join(m.content for m in talk)).randrange(1, 9_999)
+        return f"More.\n```python\nx = {x_of(talk[1].content) + step}\n```"
 
     histories = []
     for budgets in ((20,), (7, 8, 20)):

@@ -22,7 +22,7 @@ TASK = Task(
 
 def test_every_built_in_strategy_loads_with_its_defaults() -> None:
     names = [info.name for info in strategies()]
-    assert names[:4] == ["map_elites", "best_of_n", "iterative_repair", "random_parent"]
+    assert {"map_elites", "best_of_n", "iterative_repair", "random_parent"} < set(names)
     for name in names:
         roles = load_strategy(StrategySection(name=name), TASK).roles
         assert "propose" in roles
