@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
@@ -33,8 +33,9 @@ class Verdict(BaseModel):
 @cache
 def _verdict_on(labels: tuple[str, ...]) -> type[Verdict]:
     """The form of a verdict in which only these letters can be chosen."""
-    choice = (Literal[labels], Field(description="the letter of one program"))
-    return create_model("Verdict", __base__=Verdict, __doc__=Verdict.__doc__, choice=choice)
+    letters: Any = Literal[labels]
+    field = (letters, Field(description="the letter of one program"))
+    return create_model("Verdict", __base__=Verdict, __doc__=Verdict.__doc__, choice=field)
 
 
 async def debate(ctx: Step, finalists: Sequence[Shown], *, agents: int, rounds: int) -> Match:
