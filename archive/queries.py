@@ -135,6 +135,7 @@ class Queries(Core):
                 settings=identity.settings,
                 seed_program=Program(files=seed),
                 evaluator_files=self._campaign_files("evaluator"),
+                prompts=self._campaign_files("prompts"),
             )
 
     def as_of(self, seq: int) -> PastView:
@@ -255,6 +256,12 @@ class Queries(Core):
         with self._database.reading() as connection:
             rows = connection.execute(_UNFINISHED, (self._campaign,)).fetchall()
         return [StepRecord(*row) for row in rows]
+
+    def next_step(self) -> int:
+        """The number that the next new step will get."""
+        with self._database.reading() as connection:
+            steps: int = self._progress(connection)["steps"]
+        return steps
 
     def events(self, after_seq: int = 0, limit: int = 1000) -> list[Event]:
         """What happened after a fact, oldest first."""
