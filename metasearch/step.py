@@ -1,11 +1,16 @@
 """The contract between engine and strategies: one step, and what a strategy may do in it.
 
 A strategy is one linear coroutine per step. Its few primitives are ``ask`` (a model, for
-text) and ``ask_for`` (for data), ``evaluate`` (a program), ``settled`` (wait for earlier
-steps), a read-only view of the archive, and a random generator seeded by campaign seed and
-step number. After a crash an unfinished step runs again from the archive as it was when the
-step first opened: ``ask`` k finds its stored reply and ``evaluate`` j its recorded candidate,
-so nothing is paid twice. For this, choose from the archive before the first ``await``.
+text) and ``ask_for`` (for data), ``evaluate`` (a program), ``record`` (any other fact),
+``settled`` (wait for earlier steps), a read-only view of the archive, and a random generator
+seeded by campaign seed and step number. After a crash an unfinished step runs again from the
+archive as it was when the step first opened: ``ask`` k finds its stored reply, ``evaluate`` j
+its recorded candidate and ``record`` i its fact, so nothing is paid for or written twice. For
+this, choose from the archive before the first ``await``.
+
+What steps in flight are working on is known to others only by facts: a step that records its
+:class:`~metasearch.facts.Selection` before the first ``await`` is seen by every step that opens
+after it, live and on resume alike; ``archive.open_steps()`` tells which of them are in flight.
 """
 
 from __future__ import annotations
@@ -13,13 +18,14 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate, Frozen
 from metasearch.exchange import Message, Usage
+from metasearch.facts import AnyFact, Kind, Recorded
 from metasearch.objectives import Objective
 from metasearch.program import Program
 
@@ -90,6 +96,15 @@ class View(Protocol):
 
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """What it printed: the stored tails of stdout and stderr."""
+
+    def fact(self, number: int) -> Recorded:
+        """One recorded fact; ``KeyError`` if there is none of this number."""
+
+    def facts(self, kind: Kind | None = None, limit: int = 100) -> Sequence[Recorded]:
+        """The latest recorded facts, of one kind or of all, newest first."""
+
+    def open_steps(self) -> Sequence[int]:
+        """Numbers of the steps that were in flight when this one opened, oldest first."""
 
 
 class Step(Protocol):
@@ -167,6 +182,12 @@ class Step(Protocol):
         back as ``rejected`` with the reason, and cost no evaluation.
         """
 
+    def record(self, fact: AnyFact) -> Recorded:
+        """Add a fact to the archive; at once, because it costs nothing.
+
+        A step that is run again gets what it recorded at this place the first time.
+        """
+
     async def settled(self, before: int, since: int = 0) -> Sequence[Candidate]:
         """All candidates of the steps ``since`` to ``before - 1``, once all those have ended.
 
@@ -190,3 +211,15 @@ class Strategy(Protocol):
 
     async def step(self, ctx: Step) -> None:
         """Propose, ask and evaluate: one step of the system."""
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A strategy that folds recorded facts too. Those that need none do without the method."""
+
+    def learn(self, recorded: Recorded) -> None:
+        """Fold one fact, as ``observe`` does with candidates.
+
+        Both are called in the one order that the archive has for candidates and facts. Facts
+        of kinds that the strategy does not know, which another one has left, are to be ignored.
+        """

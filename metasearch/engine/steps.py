@@ -14,6 +14,7 @@ from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.errors import ContextOverflow
 from metasearch.exchange import Message
+from metasearch.facts import AnyFact, Recorded, Selection
 from metasearch.operators.structured import once_more, question, read
 from metasearch.program import Program
 from metasearch.prompts import shrinking
@@ -32,8 +33,8 @@ def _current_task() -> asyncio.Task[object]:
 class LiveStep:
     """A step as the engine runs it; satisfies :class:`metasearch.step.Step`.
 
-    Asks and evaluations are counted, so that a step run again after a crash finds each
-    stored reply and each recorded candidate by its place.
+    Asks, evaluations and recorded facts are counted, so that a step run again after a crash
+    finds each stored reply, candidate and fact by its place.
     """
 
     def __init__(self, engine: Engine, record: StepRecord) -> None:
@@ -46,12 +47,16 @@ class LiveStep:
         """Its programs that run or wait for a lane."""
         self.evaluated = False
         """Whether it has used up an evaluation."""
-        self.unusable = ""
-        """Why its last proposal gave no program at all."""
+        self.learnt = False
+        """Whether it has recorded anything but its own choice."""
+        self.unusable: str | None = None
+        """Why its last proposal gave no program at all: empty if it gave one, ``None`` if the
+        step proposed nothing."""
         self.running: asyncio.Task[object] = _current_task()
         self._engine = engine
         self._asks = 0
         self._evaluations = 0
+        self._facts = 0
 
     @property
     def task(self) -> Task:
@@ -81,9 +86,8 @@ class LiveStep:
         engine = self._engine
         prompts = shrinking(messages, await engine.prompt_tokens(role), self.render)
         # What an earlier run has asked at this place in the end.
-        known = engine.archive.exchange(self.number, call)
-        asked = known.messages if known is not None else ()
-        first = next((n for n, p in enumerate(prompts) if p.messages == asked), 0)
+        asked = [known.messages for known in engine.archive.answered(self.number, call)]
+        first = next((n for n, p in enumerate(prompts) if p.messages in asked), 0)
         *longer, shortest = prompts[first:]
         for prompt in longer:
             try:
@@ -140,6 +144,12 @@ class LiveStep:
             thought=thought,
             island=island,
         )
+
+    def record(self, fact: AnyFact) -> Recorded:
+        """See :class:`metasearch.step.Step`."""
+        position, self._facts = self._facts, self._facts + 1
+        self.learnt |= not isinstance(fact, Selection)
+        return self._engine.record(self, position, fact)
 
     async def settled(self, before: int, since: int = 0) -> Sequence[Candidate]:
         """See :class:`metasearch.step.Step`."""

@@ -71,7 +71,7 @@ class ScriptedModels:
         self.in_flight += 1
         try:
             await asyncio.sleep(0)
-            text = self._answer(messages)
+            text = self.reply_to(step, call, messages)
         finally:
             self.in_flight -= 1
         usage = Usage(input_tokens=10, output_tokens=5)
@@ -79,6 +79,10 @@ class ScriptedModels:
         self.bought.append((step, call))
         self.prompts.append(messages)
         return Reply(text, usage, "stop", replayed=False)
+
+    def reply_to(self, step: int, call: int, messages: Sequence[Message]) -> str:
+        """What is answered at a place; here the place does not matter."""
+        return self._answer(messages)
 
 
 class ScriptedPool:
