@@ -96,7 +96,7 @@ def test_killed_anywhere_each_step_chooses_again_by_what_it_saw_first(
     run_once(campaign, whole, answer=answer, strategy=Notebook())
     die = killer(random.Random(3), 0.1)
 
-    def deadly(messages: object) -> str:
+    def deadly(messages: Sequence[Message]) -> str:
         die()
         return answer(messages)
 
