@@ -25,6 +25,9 @@ class NoveltyArchive:
 
     probability: float = 0.05
     """With which a behaviour is remembered."""
+    capacity: int = 1000
+    """Behaviours kept; further ones take the places of random others, so that a generation costs
+    the same late in a search as early."""
     behaviours: list[Behaviour] = field(default_factory=list)
 
     def offer(self, behaviour: Behaviour, rng: random.Random) -> bool:
@@ -33,8 +36,10 @@ class NoveltyArchive:
         Chance and not novelty decides, so that the sample shows where the search has been.
         """
         remembered = rng.random() < self.probability
-        if remembered:
+        if remembered and len(self.behaviours) < self.capacity:
             self.behaviours.append(behaviour)
+        elif remembered:
+            self.behaviours[rng.randrange(self.capacity)] = behaviour
         return remembered
 
 

@@ -18,6 +18,7 @@ ENTRY_POINTS = "metasearch.strategies"
 
 BUILT_IN = {
     "map_elites": "metasearch.strategies.map_elites:MapElites",
+    "novelty_search": "metasearch.strategies.novelty_search:NoveltySearch",
     "best_of_n": "metasearch.strategies.baselines:BestOfN",
     "iterative_repair": "metasearch.strategies.baselines:IterativeRepair",
     "random_parent": "metasearch.strategies.baselines:RandomParent",

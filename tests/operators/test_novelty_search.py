@@ -61,6 +61,15 @@ def test_the_archive_remembers_a_random_share() -> None:
     assert sum(kept) == len(archive.behaviours) == pytest.approx(200, abs=50)
 
 
+def test_the_archive_stays_bounded_and_up_to_date() -> None:
+    archive = NoveltyArchive(probability=1.0, capacity=50)
+    rng = random.Random(4)
+    for i in range(1_000):
+        archive.offer((float(i),), rng)
+    assert len(archive.behaviours) == 50
+    assert max(behaviour[0] for behaviour in archive.behaviours) == 999.0
+
+
 def test_blend_moves_from_fitness_to_novelty() -> None:
     gains, novelties = [1.0, 2.0, 3.0], [9.0, 5.0, math.inf]
     assert blend(gains, novelties, 0.0) == [0.0, 0.5, 1.0]

@@ -14,6 +14,11 @@ class TestMapElites(StrategyConformance):
     options = {"islands": 2, "migration_interval": 5, "features": ["length", "size"]}
 
 
+class TestNoveltySearch(StrategyConformance):
+    strategy = "novelty_search"
+    options = {"population": 4, "children": 6, "descriptors": ["size"], "weight": 0.5}
+
+
 class TestBestOfN(StrategyConformance):
     strategy = "best_of_n"
 
