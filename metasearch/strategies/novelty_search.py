@@ -131,7 +131,7 @@ class NoveltySearch:
         await propose(
             ctx,
             [
-                task_message(self.task, edit),
+                task_message(ctx, edit),
                 Message(role="user", content=f"{request.content}\n\n{different}"),
             ],
             parent,
