@@ -154,6 +154,7 @@ class Queries(Recordings):
                 settings=identity.settings,
                 seed_program=Program(files=seed),
                 evaluator_files=self._campaign_files("evaluator"),
+                prompts=self._campaign_files("prompts"),
             )
 
     def as_of(self, seq: int) -> PastView:
@@ -299,6 +300,12 @@ class Queries(Recordings):
         with self._database.reading() as connection:
             rows = connection.execute(_UNFINISHED, (self._campaign,)).fetchall()
         return [StepRecord(*row) for row in rows]
+
+    def next_step(self) -> int:
+        """The number that the next new step will get."""
+        with self._database.reading() as connection:
+            steps: int = self._progress(connection)["steps"]
+        return steps
 
     def open_steps(self, *, until: int = NOW) -> list[int]:
         """Numbers of the steps that were open at a place in the order of facts, oldest first."""
