@@ -35,7 +35,7 @@ from metasearch.errors import (
 )
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded
-from metasearch.models import Ensembles, Ledger
+from metasearch.models import Arm, Ensembles, Ledger
 from metasearch.program import Program
 from metasearch.prompts import Prompts
 from metasearch.step import Learner, Rejected, Reply, Strategy, Task
@@ -82,7 +82,7 @@ class Engine:
         """
         self.archive = archive
         self.task = task
-        self.prompts = Prompts()
+        self.prompts = Prompts(campaign.prompts)
         self.seed = campaign.settings.seed
         self.ensembles = Ensembles(campaign.settings.models, task.objectives, self.seed)
         self._campaign = campaign
@@ -351,14 +351,21 @@ class Engine:
 
     # -- the primitives, called by steps --------------------------------------------------
 
+    async def prompt_tokens(self, role: Role) -> int:
+        """Most tokens of a prompt for this role."""
+        return await self._models.prompt_tokens(role)
+
+    def notice(self, text: str) -> None:
+        """Tell the observer something that a person should know."""
+        self._observer.notice(text)
+
     async def ask(
         self,
         step: LiveStep,
         call: int,
         messages: Sequence[Message],
         role: Role,
-        model: str,
-        temperature: float | None,
+        arm: Arm,
         schema: type[BaseModel] | None = None,
     ) -> Reply:
         """Ask a model, or find the stored reply of this place."""
@@ -373,8 +380,8 @@ class Engine:
                 call=call,
                 role=role,
                 messages=messages,
-                model=model,
-                temperature=temperature,
+                model=arm.model,
+                temperature=arm.temperature,
                 schema=schema,
             )
         )

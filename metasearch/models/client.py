@@ -36,6 +36,9 @@ from metasearch.models.retrying import Attempts, Backoff
 from metasearch.models.routing import Route, Router
 from metasearch.step import Reply
 
+PROMPT_TOKENS = 100_000
+"""Of a prompt for a model whose context litellm's table does not know."""
+
 _log = logging.getLogger("metasearch.models")
 
 
@@ -218,6 +221,21 @@ class ModelClient:
             costs.append(most(self._prices[model], input_tokens, max_tokens))
         known = [usd for usd in costs if usd is not None]
         return max(known) if len(known) == len(costs) else None, input_tokens + max_tokens
+
+    async def prompt_tokens(self, role: Role) -> int:
+        """Most tokens of a prompt: as set, or what each model of the role takes besides a reply."""
+        if self._settings.prompt_tokens is not None:
+            return self._settings.prompt_tokens
+        return min([await self._room_in(model) for model in self._models_of(role)])
+
+    async def _room_in(self, model: str) -> int:
+        """Tokens of a model's context besides a reply."""
+        await self._prepare(model)
+        entry = None if self._provider is None else self._provider.price_entry(model)
+        window = None if entry is None else entry.get("max_input_tokens")
+        if not isinstance(window, int) or window <= 0:
+            return PROMPT_TOKENS
+        return max(window - self._settings.max_tokens, window // 2)
 
     def recall(
         self, step: int, call: int, messages: Sequence[Message], asker: int | None = None
