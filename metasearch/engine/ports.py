@@ -19,6 +19,10 @@ class Models(Protocol):
     def in_flight(self) -> int:
         """Calls under way."""
 
+    @property
+    def pausing(self) -> int:
+        """Those of them that wait between two attempts, after a fault of the provider."""
+
     def recall(self, step: int, call: int, messages: Sequence[Message]) -> Reply | None:
         """The stored reply of this place, if there is one to this question."""
 

@@ -8,7 +8,6 @@ in between, a reply that had arrived is never bought again.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -82,7 +81,6 @@ class ModelClient:
         self._archive = archive
         self._ledger = ledger
         self._seed = seed
-        self._slots = asyncio.Semaphore(concurrency)
         self._frozen = {m: p for m, p in (prices or {}).items() if p is not None}
         self._recordings = recordings or {}
         self._prices: dict[str, Price | None] = {}
@@ -97,10 +95,9 @@ class ModelClient:
             self._redactor,
             backoff or Backoff(),
             settings.retries,
+            concurrency,
             self._longest_reply,
         )
-        self.in_flight = 0
-        """Calls that are under way now, waits between their attempts included."""
 
     async def check(self, roles: Iterable[Role] | None = None) -> dict[str, Price | None]:
         """Find out, before anything is paid for, whether the models of these roles can be used.
@@ -174,22 +171,16 @@ class ModelClient:
         )
         if first is not None and (rest is not None or not _lacks_rest(first, asker)):
             return first if rest is None else whole(first, rest)
-        async with self._slots:
-            self.in_flight += 1
-            try:
-                if first is None:
-                    first = await self._answer(question, asked)
-                if not _lacks_rest(first, asker):
-                    return first
-                return whole(
-                    first, await self._answer(question, rest_of(asked, first.text), part=2)
-                )
-            except RequestRefused:
-                if first is None:
-                    raise
-                return first  # the provider takes no second part: what there is must do
-            finally:
-                self.in_flight -= 1
+        try:
+            if first is None:
+                first = await self._answer(question, asked)
+            if not _lacks_rest(first, asker):
+                return first
+            return whole(first, await self._answer(question, rest_of(asked, first.text), part=2))
+        except RequestRefused:
+            if first is None:
+                raise
+            return first  # the provider takes no second part: what there is must do
 
     async def upper_bound(
         self, role: Role, messages: Sequence[Message], max_tokens: int
@@ -227,6 +218,16 @@ class ModelClient:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are under way now, waits between their attempts included."""
+        return self._attempts.sending + self._attempts.pausing
+
+    @property
+    def pausing(self) -> int:
+        """Those of them that wait between two attempts."""
+        return self._attempts.pausing
 
     @property
     def usage(self) -> Usage:

@@ -31,6 +31,7 @@ class ScriptedModels:
         self.bought: list[tuple[int, int]] = []
         self.prompts: list[Sequence[Message]] = []
         self.in_flight = 0
+        self.pausing = 0
         self._archive = archive
         self._answer = answer
 
