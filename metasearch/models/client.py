@@ -169,8 +169,9 @@ class ModelClient:
                 seed=_derived(self._seed, step, call, asker) if seed is None else seed,
             ),
         )
-        if first is not None and (rest is not None or not _lacks_rest(first, asker)):
-            return first if rest is None else whole(first, rest)
+        stored = _all_of(first, rest, asker)
+        if stored is not None:
+            return stored
         try:
             if first is None:
                 first = await self._answer(question, asked)
@@ -199,9 +200,7 @@ class ModelClient:
     ) -> Reply | None:
         """The stored reply to a call, if it was given to these very messages, and whole."""
         first, rest = self._stored(step, call, asker, self._clean(messages))
-        if first is None or (rest is None and _lacks_rest(first, asker)):
-            return None
-        return first if rest is None else whole(first, rest)
+        return _all_of(first, rest, asker)
 
     async def close(self) -> None:
         """Close open connections."""
@@ -335,6 +334,13 @@ class ModelClient:
 def _lacks_rest(reply: Reply, asker: int | None) -> bool:
     """Whether a reply broke off. A candidate has said itself how long its replies may be."""
     return asker is None and is_cut(reply.text, reply.finish_reason)
+
+
+def _all_of(first: Reply | None, rest: Reply | None, asker: int | None) -> Reply | None:
+    """The stored parts of a reply as one; ``None`` if there is more to ask for."""
+    if first is None or (rest is None and _lacks_rest(first, asker)):
+        return None
+    return first if rest is None else whole(first, rest)
 
 
 def _replayed(stored: Exchange | None) -> Reply | None:
