@@ -231,7 +231,11 @@ class Engine:
         width = self._campaign.settings.concurrency
         if width == 1:
             return active == 0  # one after the other: a reproducible run
-        if active - sum(step.evaluating > 0 for step in self._steps.values()) >= width:
+        # Those that wait for another attempt leave room, but not without end: what they wait
+        # for may be an outage.
+        elsewhere = sum(step.evaluating > 0 for step in self._steps.values())
+        elsewhere += min(self._models.pausing, width)
+        if active - elsewhere >= width:
             return False
         if self._queue_is_long():
             return False

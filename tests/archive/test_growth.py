@@ -40,6 +40,7 @@ READS: dict[str, Action] = {
     "evaluations_of": lambda run, n: run.evaluations_of(n),
     "artifacts": lambda run, n: run.artifacts(n),
     "exchange": lambda run, n: (run.exchange(n, 0), run.exchanges(n), run.exchanges_of(n)),
+    "answered": lambda run, n: (run.answered(n, 0), run.answered(n, 0, n)),
     "exchanges_by": lambda run, n: (run.exchanges_by(n), run.bill_of(n), run.exchange(n, 0, n)),
     "events": lambda run, n: run.events(run.candidate(n).seq, limit=5),
     "summary": lambda run, n: run.summary(),
