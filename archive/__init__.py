@@ -4,9 +4,11 @@ The only room with SQL. Rows stay inside; what comes out are frozen types.
 """
 
 from metasearch.archive.archive import Archive, CampaignArchive, default_path
+from metasearch.archive.core import NOW
 from metasearch.archive.costs import Cost, Grouping
 from metasearch.archive.facts import (
     Bill,
+    CallBefore,
     CampaignSummary,
     CurvePoint,
     Evaluation,
@@ -17,8 +19,10 @@ from metasearch.archive.facts import (
 )
 
 __all__ = [
+    "NOW",
     "Archive",
     "Bill",
+    "CallBefore",
     "CampaignArchive",
     "CampaignSummary",
     "Cost",

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 
 from metasearch.archive.core import SHORT_TEXT, Core, stored_text
-from metasearch.archive.facts import Bill, Held
+from metasearch.archive.facts import Bill, CallBefore, Held
 from metasearch.archive.mapping import as_exchange, as_usage, asker_of
 from metasearch.exchange import Exchange, ExchangeState, Message, Usage
 
@@ -41,6 +41,19 @@ SELECT count(*) AS calls, coalesce(sum(input_tokens), 0) AS input_tokens,
     count(*) - count(usd) AS unpriced, total(exchange.seconds) AS model_seconds
 FROM candidate JOIN exchange USING (campaign, step)
 WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asker = candidate.number
+"""
+# The plus keeps the planner from going through all calls up to there.
+_BEFORE = """
+SELECT role, exchange.model, state, json_extract(parameters, '$.temperature') AS temperature,
+    exchange.seq > coalesce((SELECT max(queued) FROM candidate AS last
+        WHERE last.campaign = candidate.campaign AND last.step = candidate.step
+        AND last.queued < candidate.queued), 0) AS since,
+    input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, usd IS NULL AS unpriced,
+    seconds AS model_seconds
+FROM candidate JOIN exchange USING (campaign, step)
+WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asker = -1
+    AND exchange.state <> 'pending' AND +exchange.seq < candidate.queued
+ORDER BY +exchange.seq
 """
 _ALL = """
 SELECT * FROM exchange WHERE campaign = ? AND step = ? ORDER BY asker, call, generation
@@ -80,6 +93,16 @@ _LOSE = """
 UPDATE exchange SET seq = ?, state = 'lost'
 WHERE campaign = ? AND step = ? AND asker = ? AND call = ? AND generation = ?
     AND state = 'pending'
+"""
+
+
+_TEMPLATES = """
+SELECT path, blob FROM campaign_file
+WHERE campaign = :campaign AND kind = 'prompts' AND seq = (
+    SELECT max(f.seq) FROM exchange AS e JOIN campaign_file AS f USING (campaign)
+    WHERE campaign = :campaign AND step = :step AND asker = -1 AND call = :call
+        AND f.kind = 'prompts' AND f.seq < e.asked)
+ORDER BY position
 """
 
 
@@ -238,6 +261,12 @@ class Journal(Core):
         for step in range(steps):
             yield from self._exchanges(_ALL, step)
 
+    def templates_of(self, step: int, call: int) -> dict[str, str]:
+        """The prompt templates in force when a step asked: name -> SHA-256 of the text."""
+        row = {"campaign": self._campaign, "step": step, "call": call}
+        with self._database.reading() as connection:
+            return {path: blob.hex() for path, blob in connection.execute(_TEMPLATES, row)}
+
     def exchanges_of(self, number: int) -> list[Exchange]:
         """The calls that led to a candidate: those of its step before it was proposed."""
         return self._exchanges(_OF_CANDIDATE, number)
@@ -245,6 +274,25 @@ class Journal(Core):
     def exchanges_by(self, number: int) -> list[Exchange]:
         """The calls that a candidate made itself while it was evaluated, in their order."""
         return self._exchanges(_BY_CANDIDATE, number)
+
+    def calls_before(self, number: int) -> list[CallBefore]:
+        """The calls of a candidate's step that had ended when it was proposed, in that order.
+
+        The same at any later time: what ends after that is left out, as is what was pending.
+        """
+        with self._database.reading() as connection:
+            rows = connection.execute(_BEFORE, (self._campaign, number)).fetchall()
+        return [
+            CallBefore(
+                role=row["role"],
+                model=row["model"],
+                temperature=row["temperature"],
+                answered=row["state"] == "answered",
+                since=bool(row["since"]),
+                usage=as_usage(row),
+            )
+            for row in rows
+        ]
 
     def bill_of(self, number: int) -> Bill:
         """What a candidate's own calls have cost, without reading them."""

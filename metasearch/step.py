@@ -23,7 +23,7 @@ from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 from pydantic import BaseModel
 
 from metasearch.campaign import Role
-from metasearch.candidate import Candidate, Frozen
+from metasearch.candidate import Candidate, Frozen, Score
 from metasearch.exchange import Message, Usage
 from metasearch.facts import AnyFact, Kind, Recorded
 from metasearch.objectives import Objective
@@ -58,6 +58,8 @@ class Reply:
     finish_reason: str
     replayed: bool
     """It came from the journal, not from the provider."""
+    model: str
+    """Which one answered."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,9 @@ class View(Protocol):
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """What it printed: the stored tails of stdout and stderr."""
 
+    def score(self, candidate: Candidate, metric: str) -> Score:
+        """One of its public metrics with its interval; ``KeyError`` if it has none such."""
+
     def fact(self, number: int) -> Recorded:
         """One recorded fact; ``KeyError`` if there is none of this number."""
 
@@ -130,10 +135,24 @@ class Step(Protocol):
             CampaignError: There is no such template, or it does not fit its values.
         """
 
+    def choose_operator(self, operators: Sequence[str], *, role: Role = "propose") -> str:
+        """One of the operators that the step could use now, before it asks.
+
+        Where the role's model is chosen by a bandit, so is this, together with the model and
+        the temperature of the role's further calls in this step: it learns which of them get
+        most for their cost under the name that :meth:`evaluate` is given. Else all are equally
+        likely.
+        """
+
     async def ask(
         self, messages: Sequence[Message], *, role: Role, temperature: float | None = None
     ) -> Reply:
         """A model's answer in free text.
+
+        Args:
+            messages: The prompt.
+            role: Decides the model, or the ensemble that it is chosen from.
+            temperature: Instead of the role's or the campaign's.
 
         Raises:
             BudgetExhausted: Ends the step; let it pass.

@@ -20,7 +20,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.errors import CampaignError
-from metasearch.exchange import Message
 from metasearch.formats import EDITS, EditName
 from metasearch.operators.novelty_search import (
     Behaviour,
@@ -31,6 +30,7 @@ from metasearch.operators.novelty_search import (
 )
 from metasearch.operators.prompts import evolve_message, show, task_message
 from metasearch.operators.proposals import propose
+from metasearch.prompts import extended
 from metasearch.step import Step, Task
 
 _SHOWN = 8
@@ -130,10 +130,7 @@ class NoveltySearch:
         )
         await propose(
             ctx,
-            [
-                task_message(self.task, edit),
-                Message(role="user", content=f"{request.content}\n\n{different}"),
-            ],
+            [task_message(ctx, edit), extended(request, different)],
             parent,
             answer_format=edit,
             operator="mutate",

@@ -23,6 +23,8 @@ BUILT_IN = {
     "iterative_repair": "metasearch.strategies.baselines:IterativeRepair",
     "random_parent": "metasearch.strategies.baselines:RandomParent",
     "co_scientist": "metasearch.strategies.co_scientist:CoScientist",
+    "mcts": "metasearch.strategies.mcts:Mcts",
+    "darwin_godel": "metasearch.strategies.darwin_godel:DarwinGodel",
 }
 
 

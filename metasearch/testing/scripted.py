@@ -25,6 +25,7 @@ class ScriptedModels:
     Attributes:
         bought: (step, call) of every reply that was not in the journal, in order.
         prompts: The messages of these.
+        most_prompt_tokens: Of a prompt; may be changed.
     """
 
     def __init__(
@@ -33,8 +34,14 @@ class ScriptedModels:
         self.bought: list[tuple[int, int]] = []
         self.prompts: list[Sequence[Message]] = []
         self.in_flight = 0
+        self.most_prompt_tokens = 100_000
+        self.pausing = 0
         self._archive = archive
         self._answer = answer
+
+    async def prompt_tokens(self, role: Role) -> int:
+        """The same for all roles."""
+        return self.most_prompt_tokens
 
     def recall(self, step: int, call: int, messages: Sequence[Message]) -> Reply | None:
         """The stored reply, if this question was asked here before."""
@@ -45,7 +52,9 @@ class ScriptedModels:
             or known.messages != tuple(messages)
         ):
             return None
-        return Reply(known.reply, known.usage, known.finish_reason, replayed=True)
+        return Reply(
+            known.reply, known.usage, known.finish_reason, replayed=True, model=known.model
+        )
 
     async def ask(
         self,
@@ -54,6 +63,7 @@ class ScriptedModels:
         call: int,
         role: Role,
         messages: Sequence[Message],
+        model: str,
         temperature: float | None,
         schema: type[BaseModel] | None = None,
     ) -> Reply:
@@ -61,7 +71,10 @@ class ScriptedModels:
         known = self.recall(step, call, messages)
         if known is not None:
             return known
-        self._archive.begin_exchange(step, call, role=role, model="scripted", messages=messages)
+        parameters = {"temperature": temperature}
+        self._archive.begin_exchange(
+            step, call, role=role, model=model, messages=messages, parameters=parameters
+        )
         self.in_flight += 1
         try:
             await asyncio.sleep(0)
@@ -72,7 +85,7 @@ class ScriptedModels:
         self._archive.answer_exchange(step, call, reply=text, finish_reason="stop", usage=usage)
         self.bought.append((step, call))
         self.prompts.append(messages)
-        return Reply(text, usage, "stop", replayed=False)
+        return Reply(text, usage, "stop", replayed=False, model=model)
 
     def reply_to(self, step: int, call: int, messages: Sequence[Message]) -> str:
         """What is answered at a place; here the place does not matter."""

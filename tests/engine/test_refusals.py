@@ -12,9 +12,7 @@ import pytest
 from metasearch.archive import Archive
 from metasearch.errors import ModelError, RequestRefused
 from metasearch.exchange import Message
-from tests.engine.test_engine import archive, bump, engine_of, folder, load
-
-__all__ = ["archive", "folder"]
+from tests.engine.kit import bump, engine_of, load
 
 
 def test_refused_prompts_end_their_steps_and_the_search_goes_on(

@@ -251,6 +251,7 @@ def test_backoff_grows_and_is_bounded() -> None:
         waits = [backoff.seconds(attempt, None) for _ in range(50)]
         assert all(most / 2 <= wait <= most for wait in waits)
         assert len(set(waits)) > 1
+    assert 0.1 <= backoff.seconds(2, None, overloaded=False) <= 0.2
     assert backoff.seconds(1, 30.0) == 30.0
     assert backoff.seconds(1, 86_400.0) == 100.0
 
@@ -376,6 +377,22 @@ async def test_in_flight_never_exceeds_concurrency(make_client: MakeClient) -> N
     assert client.in_flight == 0
 
 
+async def test_a_call_that_waits_between_attempts_keeps_no_other_from_being_sent(
+    make_client: MakeClient,
+) -> None:
+    with ModelServer(faults=[Fault(status=429, retry_after=1.0)]) as server:
+        async with make_client(server, concurrency=1) as client:
+            await client.check(["propose"])
+            slow = asyncio.create_task(ask(client))
+            await until(lambda: client.pausing == 1)
+            started = time.monotonic()
+            await ask(client, step=2)
+            assert time.monotonic() - started < 0.9
+            assert (client.in_flight, slow.done()) == (1, False)
+            await slow
+    assert (client.in_flight, client.pausing) == (0, 0)
+
+
 async def test_cancelled_call_stays_pending_and_keeps_its_reservation(
     make_client: MakeClient, journal: MemoryJournal
 ) -> None:
@@ -436,3 +453,20 @@ def test_a_date_to_come_is_so_many_seconds_from_now() -> None:
     asked = seconds_asked(then)
     assert asked is not None
     assert 85 < asked <= 90
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "tokens"),
+    [
+        ({"default": "openai/gpt-4o-mini"}, 128_000 - 100),
+        ({"default": "openai/gpt-4", "max_tokens": 8_192}, 4_096),
+        ({"default": "openai/test"}, 100_000),
+        ({"default": "openai/gpt-4o-mini", "prompt_tokens": 777}, 777),
+    ],
+)
+async def test_a_prompt_may_fill_what_a_models_context_holds_besides_the_reply(
+    make_client: MakeClient, settings: dict[str, object], tokens: int
+) -> None:
+    async with make_client(ModelServer(), **settings) as client:
+        assert await client.prompt_tokens("propose") == tokens
