@@ -31,18 +31,19 @@ from metasearch.facts import (
 )
 from metasearch.formats import EDITS
 from metasearch.operators.funnel import INITIAL, Funnel
-from metasearch.operators.prompts import render_program, render_result, shorten, show, task_message
+from metasearch.operators.prompts import shorten, show, task_message
 from metasearch.operators.proposals import propose
 from metasearch.operators.ratings import both_orders, soft_verdict
+from metasearch.prompts import Part
 from metasearch.step import Refused, Rejected, Step, Task
 from metasearch.strategies.co_scientist_briefing import (
     CRITERIA,
     LINE,
-    REVIEW,
     Briefing,
+    lines,
     listed,
+    outcomes,
     quoted,
-    transcript,
 )
 from metasearch.strategies.co_scientist_forms import (
     DebateForm,
@@ -125,7 +126,7 @@ class CoScientist:
 
     async def parse_goal(self, ctx: Step, job: Job, brief: Briefing) -> None:
         """What is wanted, in words that all later prompts show."""
-        form = await ctx.ask_for(PlanForm, brief.talk("goal"), role="summarise")
+        form = await ctx.ask_for(PlanForm, brief.talk("goal", []), role="summarise")
         if isinstance(form, Refused):
             form = PlanForm(criteria=[], constraints=[], attributes=[])
         ctx.record(
@@ -140,27 +141,26 @@ class CoScientist:
     async def generate(self, ctx: Step, job: Job, brief: Briefing) -> None:
         """A new idea: by exploring, by experts' debate, from assumptions, or where gaps are."""
         minds = ctx.rng.random() < self.options.feedback_share
-        overview = self.funnel.overview
-        asked = brief.talk(
-            "generate",
-            brief.feedback() if minds else "",
-            method=job.method,
-            program=brief.program(job.candidates[:1]),
-            known=brief.known(),
-            overview=shorten(overview.text, FEEDBACK) if overview else "",
-        )
-        await self.think(ctx, asked, job)
+        parts = [*self.base(ctx, job, brief), brief.known()]
+        if job.method == "expand" and self.funnel.overview is not None:
+            text = shorten(self.funnel.overview.text, FEEDBACK)
+            parts.append(brief.section("Overview of the work so far", text, priority=2))
+        feedback = brief.feedback() if minds else ""
+        await self.think(ctx, brief.talk("generate", parts, feedback, method=job.method), job)
 
     async def evolve(self, ctx: Step, job: Job, brief: Briefing) -> None:
         """A new idea from others. It replaces none of them, and has to win matches of its own."""
-        asked = brief.talk(
-            "evolve",
-            brief.feedback(),
-            method=job.method,
-            program=brief.program(job.candidates[:1]),
-            parents=[brief.account(self.funnel.entries[number]) for number in job.ideas],
-        )
+        heading = "One of the ideas to work on" if len(job.ideas) > 1 else "The idea to work on"
+        parts = self.base(ctx, job, brief)
+        for number in job.ideas:
+            parts.append(brief.section(heading, brief.account(self.funnel.entries[number])))
+        asked = brief.talk("evolve", parts, brief.feedback(), method=job.method)
         await self.think(ctx, asked, job)
+
+    def base(self, ctx: Step, job: Job, brief: Briefing) -> list[Part]:
+        """The program that a new idea is to improve, if there are programs."""
+        shown = [show(ctx, ctx.archive.candidate(number)) for number in job.candidates[:1]]
+        return brief.program(shown[0]) if shown else []
 
     async def think(self, ctx: Step, asked: Sequence[Message], job: Job) -> None:
         """Ask for an idea and record it, also if it turns out to be a repetition."""
@@ -201,13 +201,13 @@ class CoScientist:
         tried = job.method == "full"
         among = self.funnel.gains if tried else [e.number for e in self.funnel.admitted]
         near = [self.funnel.entries[n] for n in self.funnel.nearest(number, among, limit=3)]
-        asked = brief.talk(
-            "review",
-            brief.feedback(),
-            method=job.method,
-            idea=quoted(self.funnel.entries[number].idea),
-            neighbours="\n\n".join(map(brief.account, near)) if tried else brief.lines(near),
-        )
+        shown = "\n\n".join(map(brief.account, near)) if tried else lines(near)
+        heading = "What was tried nearby" if tried else "The ideas that are nearest to it"
+        parts = [
+            brief.section("The idea", quoted(self.funnel.entries[number].idea)),
+            brief.section(heading, shown, priority=2),
+        ]
+        asked = brief.talk("review", parts, brief.feedback(), method=job.method)
         review = await self.review(ctx, asked, number, job.method)
         ctx.record(review)
         if review.verdict == "fail" and not self.funnel.admitted:
@@ -246,8 +246,8 @@ class CoScientist:
         orders = [(a, b)]
         if job.debate and abs(self.funnel.slot_bias()) >= BIASED:
             orders.append((b, a))
-        shown = [(brief.blind(one, other), brief.blind(other, one)) for one, other in orders]
-        judged = [await self.judge(ctx, ideas, job, brief, feedback) for ideas in shown]
+        shown = [brief.pair(one, other) for one, other in orders]
+        judged = [await self.judge(ctx, pair, job, brief, feedback) for pair in shown]
         share = judged[0].share
         if len(judged) == 2:
             share = both_orders(hard(judged[0].share), hard(judged[1].share))
@@ -265,19 +265,18 @@ class CoScientist:
         )
 
     async def judge(
-        self, ctx: Step, ideas: tuple[str, str], job: Job, brief: Briefing, feedback: str
+        self, ctx: Step, pair: list[Part], job: Job, brief: Briefing, feedback: str
     ) -> Judgement:
         """The verdict on two ideas in the order shown; several opinions count by their accord."""
         acted = job.debate and self.options.debate_calls == "one"
         turns: list[Turn] = []
         for number in range(self.options.debate_turns if job.debate and not acted else 0):
-            side = number % 2 + 1
-            said = transcript(turns)
-            asked = brief.talk("debate", feedback, ideas=ideas, side=side, turns=said)
+            side, parts = number % 2 + 1, [*pair, brief.said(turns)]
+            asked = brief.talk("debate", parts, feedback, side=side, said=bool(turns))
             reply = await ctx.ask(asked, role="judge")
             turns.append(Turn(speaker=f"For idea {side}", text=reply.text))
         rounds = self.options.debate_turns if acted else 0
-        asked = brief.talk("match", feedback, ideas=ideas, rounds=rounds, turns=transcript(turns))
+        asked = brief.talk("match", [*pair, brief.said(turns)], feedback, rounds=rounds)
         form: type[DebateForm | VerdictForm] = DebateForm if acted else VerdictForm
         votes = [ctx.ask_for(form, asked, role="judge") for _ in range(self.options.votes)]
         answers = await asyncio.gather(*votes)
@@ -295,19 +294,12 @@ class CoScientist:
         entry = self.funnel.entries[job.ideas[0]]
         base, *others = (show(ctx, ctx.archive.candidate(number)) for number in job.candidates)
         edit = EDITS[self.options.edit]
-        prompt = ctx.render(
-            "co_scientist_implement",
-            program=render_program(base.program),
-            result=render_result(base.candidate, self.task),
-            others=[brief.inspiration(other) for other in others],
-            idea=quoted(entry.idea),
-            reviews=listed("", [review.text for review in entry.reviews[-3:]], REVIEW),
-            tried=brief.result(entry),
-            feedback=brief.feedback(),
-        )
+        parts = [*brief.program(base), *map(brief.inspiration, others)]
+        parts += [brief.idea(entry), brief.reviews(entry)]
+        prompt = brief.task("implement", parts, brief.feedback())
         candidate = await propose(
             ctx,
-            [task_message(self.task, edit), Message(role="user", content=prompt)],
+            [task_message(ctx, edit), prompt],
             base,
             answer_format=edit,
             operator="implement",
@@ -322,26 +314,30 @@ class CoScientist:
             reviews = [r.fact for r in ctx.archive.facts("review", 20) if r.fact.kind == "review"]
             wrong = [text for match in matches if (text := brief.mistaken(match))]
             epoch = self.funnel.epoch + 1
-            asked = brief.talk(
-                "feedback",
-                brief.feedback(),
-                reviews=listed("", [review.text for review in reviews], LINE),
-                rationales=listed("", [m.rationale for m in matches[:20] if m.shares], LINE),
-                wrong=listed("", wrong[:5], 2 * LINE),
-                gains=self.funnel.rewards(WINDOW),
-            )
+            said, why = [r.text for r in reviews], [m.rationale for m in matches[:20] if m.shares]
+            parts = [
+                brief.section("Reviews, latest first", listed(said, LINE), priority=2),
+                brief.section("What decided matches, latest first", listed(why, LINE), priority=3),
+                brief.section("Where the judges were wrong", listed(wrong[:5], 2 * LINE), 1),
+                brief.section(
+                    "How ideas fared by the way they were made",
+                    outcomes(self.funnel.rewards(WINDOW)),
+                ),
+            ]
+            asked = brief.talk("feedback", parts, brief.feedback())
             reply = await ctx.ask(asked, role="summarise")
             text = shorten(reply.text, FEEDBACK)
             ctx.record(Overview(purpose="feedback", epoch=epoch, text=text))
         else:
             epoch = self.funnel.epoch
             ratings = self.funnel.ratings()
-            asked = brief.talk(
-                "overview",
-                brief.feedback(),
-                ideas=[brief.account(self.funnel.entries[number]) for number in job.ideas],
-                ratings=[f"{ratings[n].value:.0f} ± {ratings[n].error:.0f}" for n in job.ideas],
-            )
+            parts = []
+            for number in job.ideas:
+                account = brief.account(self.funnel.entries[number])
+                rating = f"{ratings[number].value:.0f} ± {ratings[number].error:.0f}"
+                text = f"{account}\nJudges' rating: {rating}"
+                parts.append(brief.section("One of the best ideas, best first", text, priority=1))
+            asked = brief.talk("overview", parts, brief.feedback())
             reply = await ctx.ask(asked, role="summarise")
             ctx.record(Overview(purpose="summary", epoch=epoch, text=reply.text, ideas=job.ideas))
 

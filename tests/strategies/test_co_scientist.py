@@ -11,7 +11,6 @@ import json
 import math
 import random
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ from typing import Any, Generic, TypeVar
 
 import pytest
 
-import metasearch
 from metasearch.archive import Archive, CampaignArchive
+from metasearch.campaign_file import load_campaign
 from metasearch.candidate import EvaluationResult, Outcome
+from metasearch.engine import run_campaign
 from metasearch.errors import ModelError
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
@@ -657,25 +657,25 @@ def test_steps_at_once_lose_no_match_and_judge_no_pair_twice(
 @pytest.mark.slow
 @pytest.mark.sandbox
 def test_forty_evaluations_of_circle_packing_offline(tmp_path: Path) -> None:
-    """Without a key: an uninformed judge is found out, and the search still improves."""
-    folder, file = tmp_path / "campaign", tmp_path / "archive.db"
-    shutil.copytree(Path(__file__).parents[2] / "examples" / "circle_packing", folder)
-    with (folder / "campaign.toml").open("a") as settings:
-        settings.write(
-            '\n[strategy]\nname = "co_scientist"\n[strategy.options]\n'
-            "calibration_items = 10\ncalibration_calls = 60\nideas_per_evaluation = 1.5\n"
-        )
-    ending = metasearch.run(folder, evaluations=40, concurrency=1, archive=file)
+    """Without a key: the judge who knows nothing is found out, and the search still improves."""
+    options = {"calibration_items": 10, "calibration_calls": 60, "ideas_per_evaluation": 1.5}
+    given: dict[str, object] = {
+        "strategy.name": "co_scientist",
+        "models.default": "offline/evolve",
+        "budget.evaluations": 40,
+        "concurrency": 1,
+        **{f"strategy.options.{key}": value for key, value in options.items()},
+    }
+    example = Path(__file__).parents[2] / "examples" / "circle_packing"
+    campaign, file = load_campaign(example, given), tmp_path / "archive.db"
+    ending = asyncio.run(run_campaign(campaign, file))
     assert ending.reason == "evaluations"
-    assert ending.report.evaluations == 40
-    with Archive.open(file) as opened:
-        run = opened.campaign(ending.report.campaign)
-        strategy = co_scientist(calibration_items=10, calibration_calls=60)
-        strategy.funnel = Funnel(Objective(name="sum_radii"), calls=60)
+    with Archive.open(file, read_only=True) as opened:
+        run = opened.campaign("circle_packing")
+        funnel = Funnel(campaign.objectives[0], calls=60)
         for fact in run.history():
-            strategy.learn(fact) if isinstance(fact, Recorded) else strategy.observe(fact)
-        (seed,) = [c for c in run.candidates() if c.number == 0]
-        (best,) = run.best()
-    assert best.scores["sum_radii"] > seed.scores["sum_radii"]
-    assert strategy.funnel.judge.total >= 60
-    assert strategy.funnel.judge.matches_wanted(4, 2) == 1
+            funnel.learn(fact) if isinstance(fact, Recorded) else funnel.observe(fact)
+        assert run.evaluations() == 40
+        assert run.best()[0].scores["sum_radii"] > run.candidate(0).scores["sum_radii"]
+    assert funnel.judge.total >= 60
+    assert funnel.judge.matches_wanted(4, 2) == 1
