@@ -158,7 +158,7 @@ class Briefing:
         if (match.shares[0] - 0.5) * (first.effect - second.effect) >= 0:
             return None
         won, lost = (first, second) if match.shares[0] > 0.5 else (second, first)
-        return f"Judged better: {line(won)}. Measured better: {line(lost)}."
+        return f"Judged better: {line(won)} / measured better: {line(lost)}"
 
     def decided(self, match: Match) -> str:
         """Between which ideas a match was, and what decided it."""
