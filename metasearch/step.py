@@ -11,12 +11,12 @@ For this, choose from the archive before the first ``await``.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from metasearch.campaign import Role
-from metasearch.candidate import Candidate, Frozen
+from metasearch.candidate import Candidate, Frozen, Score
 from metasearch.exchange import Message, Usage
 from metasearch.objectives import Objective
 from metasearch.program import Program
@@ -78,6 +78,9 @@ class View(Protocol):
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """What it printed: the stored tails of stdout and stderr."""
 
+    def measured(self, candidate: Candidate) -> Mapping[str, Score]:
+        """The public scores that count, with intervals and scores by example; or none."""
+
 
 class Step(Protocol):
     """One step of a strategy, given by the engine."""
@@ -94,6 +97,19 @@ class Step(Protocol):
     @property
     def archive(self) -> View:
         """The campaign's facts so far."""
+
+    def generator(self, step: int) -> random.Random:
+        """A fresh generator, as that step began with.
+
+        Steps of one generation draw their common plan from that of its first step.
+        """
+
+    def file(self, path: str) -> str:
+        """A text file of the campaign's folder that an option names.
+
+        Raises:
+            CampaignError: It is not there, outside the folder, too large or no text.
+        """
 
     def render(self, template: str, /, **values: object) -> str:
         """A prompt template of the campaign, filled: see :mod:`metasearch.prompts`.

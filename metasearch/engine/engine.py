@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
+from metasearch.campaign_file import CAMPAIGN_FILE, read_beside
 from metasearch.candidate import Candidate
 from metasearch.engine.broker import Broker
 from metasearch.engine.gate import Gate, Parked
@@ -337,6 +338,11 @@ class Engine:
                 self._gate.wake()
 
     # -- the primitives, called by steps --------------------------------------------------
+
+    def file(self, path: str) -> str:
+        """A text file of the campaign's folder that a strategy's option names."""
+        where = self._campaign.folder / CAMPAIGN_FILE
+        return read_beside(where, "strategy.options names", path)
 
     async def ask(
         self,
