@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from metasearch.campaign import Role
-from metasearch.candidate import Candidate, Frozen, Score
+from metasearch.candidate import Candidate, Frozen
 from metasearch.exchange import Message, Usage
 from metasearch.objectives import Objective
 from metasearch.program import Program
@@ -78,8 +78,11 @@ class View(Protocol):
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """What it printed: the stored tails of stdout and stderr."""
 
-    def measured(self, candidate: Candidate) -> Mapping[str, Score]:
-        """The public scores that count, with intervals and scores by example; or none."""
+    def examples(self, candidate: Candidate) -> Mapping[str, Sequence[float]]:
+        """Public metric -> one number for each example, where the evaluator measures by example.
+
+        The score is their mean. Kept for fewer than 10,000 examples.
+        """
 
 
 class Step(Protocol):

@@ -17,17 +17,21 @@ from metasearch.errors import ArchiveError
 
 SCHEMA = Path(schema.__file__).with_name("schema.sql")
 
-ADDS_A_TABLE = """
+NEWEST = schema.REVISIONS[-1]
+NEXT = f"{int(NEWEST) + 1:04}"
+"""The revision that is not there yet."""
+
+ADDS_A_TABLE = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{NEXT}"
+down_revision = "{NEWEST}"
 
 
 def upgrade() -> None:
     op.create_table("idea", sa.Column("key", sa.Integer, primary_key=True), sqlite_strict=True)
-    with op.batch_alter_table("campaign", table_kwargs={"sqlite_strict": True}) as campaign:
+    with op.batch_alter_table("campaign", table_kwargs={{"sqlite_strict": True}}) as campaign:
         campaign.add_column(sa.Column("mood", sa.Text))
 """
 
@@ -75,7 +79,7 @@ def newer_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     def become(revision: str) -> None:
         folder = tmp_path / "migrations"
         shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "0002_idea.py").write_text(revision)
+        (folder / "versions" / f"{NEXT}_idea.py").write_text(revision)
         newer = tmp_path / "newer.sql"
         newer.write_text(
             SCHEMA.read_text("utf-8").replace(
@@ -85,7 +89,7 @@ def newer_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
         )
         monkeypatch.setattr(schema, "MIGRATIONS", folder)
         monkeypatch.setattr(schema, "_SCHEMA", newer)
-        monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "0002"))
+        monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, NEXT))
         schema._expected_shape.cache_clear()
         monkeypatch.setattr(schema, "_expected_shape", schema._expected_shape.__wrapped__)
 
@@ -108,8 +112,8 @@ def test_an_older_archive_names_the_command_and_is_upgraded_by_it(
         with pytest.raises(ArchiveError, match=f"metasearch archive upgrade --archive '{old}'"):
             Archive.open(old, read_only=read_only)
 
-    assert Archive.upgrade(old) == ("0001", "0002")
-    assert Archive.upgrade(old) == ("0002", "0002")
+    assert Archive.upgrade(old) == (NEWEST, NEXT)
+    assert Archive.upgrade(old) == (NEXT, NEXT)
 
     with Archive.open(old) as archive:
         run = archive.campaign("packing")
@@ -141,7 +145,15 @@ def test_an_upgrade_that_breaks_references_changes_nothing(
     connection.close()
 
 
-@pytest.mark.parametrize("revision", schema.REVISIONS)
+RELEASED = sorted(dump.stem for dump in Path(__file__).with_name("schemas").glob("*.sql"))
+
+
+def test_the_first_release_is_among_the_schemas_that_are_kept() -> None:
+    assert RELEASED[0] == "0001"
+    assert set(RELEASED) <= set(schema.REVISIONS)
+
+
+@pytest.mark.parametrize("revision", RELEASED)
 def test_archives_of_every_released_schema_can_be_read(path: Path, revision: str) -> None:
     """``schemas/`` has one archive for each; keep them as they are."""
     dump = Path(__file__).with_name("schemas") / f"{revision}.sql"
