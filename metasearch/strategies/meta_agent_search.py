@@ -127,7 +127,10 @@ class MetaAgentSearch:
         seed = ctx.archive.candidate(0)
         program = self.task.seed_program.replace({self.task.seed_program.main: ctx.file(path)})
         if (breach := protection_breach(self.task.seed_program, program)) is not None:
-            raise CampaignError(f"strategy.options.seeds: {path!r}: {breach}")
+            raise CampaignError(
+                f"strategy.options.seeds: {path!r}: {breach}. A hand-designed program keeps the "
+                "marker lines of the seed program, and all that stands around its blocks."
+            )
         name = path.rpartition("/")[2].partition(".")[0]
         await ctx.evaluate(program, parents=[seed], operator="hand-designed", name=name)
 

@@ -56,10 +56,12 @@ def by_example(right: int, of: int = EXAMPLES) -> EvaluationResult:
 
 def measure(request: EvaluationRequest) -> EvaluationResult:
     """``x = N`` solves N of the examples; ``x = "text"`` raises it."""
-    value = re.findall(r"x = (.*)", request.files["program.py"])[0]
-    if not value.isdigit():
-        return failed(Outcome.CRASHED, f"ValueError: {value}")
-    return by_example(int(value))
+    value = re.findall(r"x = (\S*)", request.files["program.py"])[0]
+    return (
+        by_example(int(value))
+        if value.isdigit()
+        else failed(Outcome.CRASHED, f"ValueError: {value}")
+    )
 
 
 class Script:
@@ -77,12 +79,12 @@ class Script:
 
 
 def digesting(messages: Sequence[Message]) -> str:
-    """A model whose every word depends on all that it was told."""
+    """A model whose every word depends on all that it was told. Its repairs run."""
     rng = random.Random("\n".join(message.content for message in messages))
-    x: object = rng.randrange(EXAMPLES)
-    if rng.random() < 0.3:
-        x = rng.choice(["boom", "bang"])
-    return reply(x) if rng.random() < 0.9 else "I have no idea."
+    x = f"{rng.randrange(EXAMPLES)}  # {rng.random()}"
+    if len(messages) < 8 and rng.random() < 0.3:
+        x = f"boom  # {rng.random()}" if rng.random() < 0.5 else f"broken = {rng.random()} ="
+    return reply(x) if len(messages) > 7 or rng.random() < 0.9 else "I have no idea."
 
 
 @pytest.fixture
@@ -277,7 +279,7 @@ def test_a_missing_or_protected_hand_designed_program_is_a_clear_error(
     (folder / "program.py").write_text(
         f"import math\n# EVOLVE-BLOCK-START\n{agent(1)}# EVOLVE-BLOCK-END\n"
     )
-    with pytest.raises(CampaignError, match=r"agents/vote\.py.*was changed"):
+    with pytest.raises(CampaignError, match=r"agents/vote\.py.*keeps the marker lines"):
         go(open_(Script(), evaluations=4, seeds=["agents/vote.py"]))
 
 
@@ -291,12 +293,14 @@ def test_every_proposal_waits_for_the_hand_designed_programs(open_: Open, concur
 
 
 def test_two_runs_of_one_seed_are_equal(open_: Open) -> None:
-    laboratory = open_(digesting, evaluations=25, context="selected", top=2, diverse=2)
-    assert history(go(laboratory)) == history(go(laboratory))
+    laboratory = open_(Script(), evaluations=25, context="selected", top=2, diverse=2)
+    first = history(go(laboratory))
+    laboratory.answer = Script()
+    assert history(go(laboratory)) == first
 
 
 def test_killed_anywhere_a_run_continues_to_the_same_archive(open_: Open) -> None:
-    laboratory = open_(digesting, evaluations=25, context="selected", top=2, diverse=2)
+    laboratory = open_(digesting, evaluations=25)
     whole = go(laboratory)
     laboratory.bought.clear()
     laboratory.evaluated.clear()
@@ -348,7 +352,9 @@ def test_a_prompt_is_bounded_with_ten_thousand_candidates(open_: Open) -> None:
     with run.hold():
         for number in range(10_000):
             step = run.open_step()
-            program = Program(files={"program.py": agent(number % 120) + "#" * (number % 3_000)})
+            program = Program(
+                files={"program.py": agent(number % 120) + f"# {number}" + "#" * (number % 3_000)}
+            )
             candidate = run.queue_candidate(
                 step.number, 0, program, parents=(), operator="design", thought="why " * 2_000
             )
