@@ -155,6 +155,7 @@ class StepRow(Row, table=True):
     __table_args__ = (
         of_campaign(),
         Index("step_unfinished", "campaign", "seq", sqlite_where=text("ended IS NULL")),
+        Index("step_ended", "campaign", "ended"),
         CLUSTERED,
     )
     campaign: int = primary()

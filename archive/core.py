@@ -18,12 +18,16 @@ from metasearch.campaign import CampaignFile
 from metasearch.candidate import Outcome
 from metasearch.errors import CampaignBusy
 from metasearch.objectives import Direction, Objective
+from metasearch.texts import bounded_text
 
 LONG_TEXT = 20_000
 """Characters of a thought, feedback or error that are kept; model replies are kept whole."""
 
 SHORT_TEXT = 200
 """Characters of a name, operator or role that are kept."""
+
+NOW = 2**63 - 1
+"""A place in the order of facts behind all of them."""
 
 _COUNTERS: dict[str, float | int | None] = {
     **dict.fromkeys(("facts", "steps", "candidates"), 0),
@@ -161,9 +165,4 @@ def objective_of(name: str, direction: str) -> Objective:
 
 def stored_text(text: str, limit: int = LONG_TEXT) -> str:
     """Text as a column takes it: valid UTF-8, and its end cut if it is too long."""
-    if len(text) > limit:
-        note = f" … ({len(text)} characters)"
-        text = text[: limit - len(note)] + note
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return bounded_text(text, limit)

@@ -14,6 +14,7 @@ from metasearch.archive.facts import CampaignSummary, Evaluation
 from metasearch.candidate import Candidate, Split
 from metasearch.errors import UsageError
 from metasearch.exchange import ExchangeState, Message
+from metasearch.facts import Recorded
 from metasearch.program import Program
 
 _COLUMNS = ("number", "step", "outcome", "parents", "operator", "island", "stage", "name")
@@ -21,23 +22,28 @@ _LAST_COLUMNS = ("seconds", "digest", "error")
 
 
 def export_jsonl(run: CampaignArchive, stream: TextIO) -> None:
-    """One JSON object a line: the campaign, then every settled candidate in its order.
+    """One JSON object a line: the campaign, then its settled candidates and facts in their order.
 
     A candidate comes with its files and all its measurements.
     """
     summary = run.summary()
     _line(stream, {"type": "campaign", **summary.model_dump(mode="json", exclude={"best"})})
-    for candidate in run.candidates():
-        measured = [e.model_dump(mode="json") for e in run.evaluations_of(candidate.number)]
-        _line(
-            stream,
-            {
-                "type": "candidate",
-                **candidate.model_dump(mode="json"),
-                "evaluations": measured,
-                "files": run.program(candidate).files if candidate.digest else {},
-            },
-        )
+    for fact in run.history():
+        _line(stream, _candidate(run, fact) if isinstance(fact, Candidate) else _fact(fact))
+
+
+def _candidate(run: CampaignArchive, candidate: Candidate) -> dict[str, object]:
+    measured = [e.model_dump(mode="json") for e in run.evaluations_of(candidate.number)]
+    return {
+        "type": "candidate",
+        **candidate.model_dump(mode="json"),
+        "evaluations": measured,
+        "files": run.program(candidate).files if candidate.digest else {},
+    }
+
+
+def _fact(recorded: Recorded) -> dict[str, object]:
+    return {"type": "fact", **recorded.model_dump(mode="json")}
 
 
 def export_csv(run: CampaignArchive, stream: TextIO) -> None:

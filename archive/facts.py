@@ -31,12 +31,13 @@ class Event(Frozen):
     """Unix time in seconds."""
     kind: str
     """``created``, ``started``, ``stopped``, ``opened``, ``asked``, ``answered``, ``failed``,
-    ``lost``, ``queued``, ``settled``, ``tested``, ``ended`` (a step), ``finished``, ``paused``,
-    ``reopened`` or ``changed`` (the settings)."""
+    ``lost``, ``refused`` (an answered call's reply), ``queued``, ``settled``, ``recorded``,
+    ``tested``, ``ended`` (a step), ``finished``, ``paused``, ``reopened`` or ``changed`` (the
+    settings)."""
     step: int | None = None
     candidate: int | None = None
     detail: str = ""
-    """The outcome, operator, model, reason or host that goes with the kind."""
+    """The outcome, operator, model, reason, host or kind of fact that goes with the kind."""
 
 
 class Held(NamedTuple):

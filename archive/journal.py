@@ -68,6 +68,10 @@ UPDATE exchange SET seq = :seq, state = :state, reply = :reply, finish_reason = 
 WHERE campaign = :campaign AND step = :step AND asker = :asker AND call = :call
     AND generation = :generation AND state = 'pending'
 """
+_REFUSE = """
+UPDATE exchange SET seq = ?, error = ?
+WHERE campaign = ? AND step = ? AND asker = ? AND call = ? AND generation = ?
+"""
 _LOSE = """
 UPDATE exchange SET seq = ?, state = 'lost'
 WHERE campaign = ? AND step = ? AND asker = ? AND call = ? AND generation = ?
@@ -169,6 +173,20 @@ class Journal(Core):
     ) -> None:
         """Store that a pending call failed for good, and what its attempts cost."""
         self._end_exchange((step, call, asker), ExchangeState.FAILED, usage, attempts, error=error)
+
+    def refuse_exchange(self, step: int, call: int, *, reason: str) -> None:
+        """Record why the reply of an answered call does not give what it was asked for.
+
+        The call stays answered. What is on record already stays as it is.
+        """
+        key = (self._campaign, step, _stored(None), call)
+        with self._writing() as connection:
+            row = self._find(connection, step, call, None)
+            if row is None or row["state"] != "answered" or row["error"]:
+                return
+            seq = self._advance(connection, facts=1).seq
+            connection.execute(_REFUSE, (seq, stored_text(reason), *key, row["generation"]))
+            self._event(connection, seq, "refused", step=step, detail=row["model"])
 
     def mark_lost(self) -> int:
         """Give up the calls that a dead engine left pending; how many there were.

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import json
 import sqlite3
 from collections import defaultdict
@@ -12,13 +14,15 @@ from pathlib import Path
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
-from metasearch.archive.core import Core, evaluated
+from metasearch.archive.core import NOW, evaluated
 from metasearch.archive.database import damaged
 from metasearch.archive.facts import CurvePoint, Evaluation, Event, StepRecord
 from metasearch.archive.mapping import as_candidate, as_curve_point, as_evaluation, as_event
+from metasearch.archive.recordings import Recordings
 from metasearch.campaign import Campaign
 from metasearch.candidate import Artifact, Candidate, Outcome
 from metasearch.errors import ArchiveError
+from metasearch.facts import Kind, Recorded
 from metasearch.program import Program
 
 _CHUNK = 1000
@@ -104,17 +108,23 @@ FROM evaluation AS e INDEXED BY evaluation_candidate JOIN artifact AS a USING (c
 WHERE campaign = ? AND e.candidate = ? ORDER BY seq, position
 """
 _UNFINISHED = "SELECT number, seq FROM step WHERE campaign = ? AND ended IS NULL ORDER BY seq"
+# Two indexes: the steps that are open now, and those that ended after the place.
+_OPEN = """
+SELECT number FROM (
+    SELECT number, seq FROM step INDEXED BY step_unfinished
+    WHERE campaign = :campaign AND ended IS NULL
+    UNION ALL
+    SELECT number, seq FROM step INDEXED BY step_ended WHERE campaign = :campaign AND ended > :until
+) WHERE seq < :until ORDER BY number
+"""
 _EVENTS = "SELECT * FROM event WHERE campaign = ? AND seq > ? ORDER BY seq LIMIT ?"
 _CURVE = "SELECT * FROM improvement WHERE campaign = ? ORDER BY seq"
 
 
 _NUMBERS = TypeAdapter(tuple[FiniteFloat, ...])
 
-NOW = 2**63 - 1
-"""A place in the order of facts behind all of them."""
 
-
-class Queries(Core):
+class Queries(Recordings):
     """The facts of one campaign, to read."""
 
     @property
@@ -224,6 +234,16 @@ class Queries(Core):
             after_seq = chunk[-1].seq
             left = None if left is None else left - size
 
+    def history(self) -> Iterator[Candidate | Recorded]:
+        """Settled candidates and recorded facts up to now, in the archive's order.
+
+        Facts that arrive while the caller iterates do not come.
+        """
+        with self._database.reading() as connection:
+            now = self._progress(connection)["seq"]
+        merged = heapq.merge(self.candidates(), self.all_facts(), key=lambda fact: fact.seq)
+        return itertools.takewhile(lambda fact: fact.seq <= now, merged)
+
     def of_steps(self, before: int, since: int = 0) -> list[Candidate]:
         """Settled candidates of steps in ``[since, before)``, by step and place in it."""
         return self._candidates(_OF_STEPS, before=before, since=since)
@@ -273,6 +293,12 @@ class Queries(Core):
         with self._database.reading() as connection:
             rows = connection.execute(_UNFINISHED, (self._campaign,)).fetchall()
         return [StepRecord(*row) for row in rows]
+
+    def open_steps(self, *, until: int = NOW) -> list[int]:
+        """Numbers of the steps that were open at a place in the order of facts, oldest first."""
+        place = {"campaign": self._campaign, "until": until}
+        with self._database.reading() as connection:
+            return [number for (number,) in connection.execute(_OPEN, place)]
 
     def events(self, after_seq: int = 0, limit: int = 1000) -> list[Event]:
         """What happened after a fact, oldest first."""
@@ -371,3 +397,15 @@ class PastView:
     def examples(self, candidate: Candidate) -> dict[str, tuple[float, ...]]:
         """See :class:`metasearch.step.View`."""
         return self._queries.examples(candidate)
+
+    def fact(self, number: int) -> Recorded:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.fact(number)
+
+    def facts(self, kind: Kind | None = None, limit: int = 100) -> list[Recorded]:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.facts(kind, limit, until=self._until)
+
+    def open_steps(self) -> list[int]:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.open_steps(until=self._until)

@@ -120,6 +120,8 @@ CREATE TABLE step (
  WITHOUT ROWID,
  STRICT;
 
+CREATE INDEX step_ended ON step (campaign, ended);
+
 CREATE INDEX step_unfinished ON step (campaign, seq) WHERE ended IS NULL;
 
 CREATE TABLE candidate (
@@ -190,6 +192,24 @@ CREATE TABLE exchange (
 CREATE INDEX exchange_pending ON exchange (campaign) WHERE state = 'pending';
 
 CREATE INDEX exchange_seq ON exchange (campaign, seq);
+
+CREATE TABLE fact (
+    campaign INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (campaign, seq),
+    FOREIGN KEY(campaign, step) REFERENCES step (campaign, number),
+    UNIQUE (campaign, number),
+    UNIQUE (campaign, step, position)
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE INDEX fact_kind ON fact (campaign, kind, seq);
 
 CREATE TABLE candidate_file (
     campaign INTEGER NOT NULL,

@@ -79,6 +79,24 @@ class RequestRefused(ModelError):
     """The provider refuses one prompt or request: too long, against its policy, odd settings."""
 
 
+class ContextOverflow(RequestRefused):
+    """A prompt is too long for its model. A shorter one may be asked in its place.
+
+    Attributes:
+        limit: Tokens that the model takes, if the provider says so.
+        requested: Tokens that were asked of it, as the provider counts them, if it says so: the
+            prompt, and the reply's limit where that counts, too. The prompt must lose at least
+            ``requested - limit``.
+    """
+
+    def __init__(
+        self, message: str, *, limit: int | None = None, requested: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.requested = requested
+
+
 class ModelUnavailable(ModelError):
     """A provider is down or overloaded, also after all retries. The engine waits for it."""
 

@@ -73,6 +73,7 @@ class Exchange(Frozen):
     reply: str = ""
     finish_reason: str = ""
     error: str = ""
+    """Why it failed; of an answered call, why its reply does not give what was asked for."""
     attempts: int = 1
     usage: Usage = Usage()
     reserved_usd: float | None = 0.0

@@ -1,11 +1,16 @@
 """The contract between engine and strategies: one step, and what a strategy may do in it.
 
-A strategy is one linear coroutine per step. Its few primitives are ``ask`` (a model),
-``evaluate`` (a program), ``settled`` (wait for earlier steps), a read-only view of the
-archive, and a random generator seeded by campaign seed and step number. After a crash an
-unfinished step runs again from the archive as it was when the step first opened: ``ask`` k
-finds its stored reply and ``evaluate`` j its recorded candidate, so nothing is paid twice.
-For this, choose from the archive before the first ``await``.
+A strategy is one linear coroutine per step. Its few primitives are ``ask`` (a model, for
+text) and ``ask_for`` (for data), ``evaluate`` (a program), ``record`` (any other fact),
+``settled`` (wait for earlier steps), a read-only view of the archive, and a random generator
+seeded by campaign seed and step number. After a crash an unfinished step runs again from the
+archive as it was when the step first opened: ``ask`` k finds its stored reply, ``evaluate`` j
+its recorded candidate and ``record`` i its fact, so nothing is paid for or written twice. For
+this, choose from the archive before the first ``await``.
+
+What steps in flight are working on is known to others only by facts: a step that records its
+:class:`~metasearch.facts.Selection` before the first ``await`` is seen by every step that opens
+after it, live and on resume alike; ``archive.open_steps()`` tells which of them are in flight.
 """
 
 from __future__ import annotations
@@ -13,13 +18,19 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate, Frozen
 from metasearch.exchange import Message, Usage
+from metasearch.facts import AnyFact, Kind, Recorded
 from metasearch.objectives import Objective
 from metasearch.program import Program
+
+Answer = TypeVar("Answer", bound=BaseModel)
+"""Data that a model is asked for."""
 
 
 class Task(Frozen):
@@ -57,6 +68,14 @@ class Rejected:
     """What was wrong, in words that help the model to do better."""
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A model did not give the data that it was asked for: a value, never a default instead."""
+
+    reason: str
+    """What was wrong with its last answer."""
+
+
 class View(Protocol):
     """Read-only, indexed look at the campaign's archive, as it was when the step opened."""
 
@@ -83,6 +102,15 @@ class View(Protocol):
 
         The score is their mean. Kept for fewer than 10,000 examples.
         """
+
+    def fact(self, number: int) -> Recorded:
+        """One recorded fact; ``KeyError`` if there is none of this number."""
+
+    def facts(self, kind: Kind | None = None, limit: int = 100) -> Sequence[Recorded]:
+        """The latest recorded facts, of one kind or of all, newest first."""
+
+    def open_steps(self) -> Sequence[int]:
+        """Numbers of the steps that were in flight when this one opened, oldest first."""
 
 
 class Step(Protocol):
@@ -131,6 +159,32 @@ class Step(Protocol):
             ModelError: The call failed for good; the engine pauses the campaign.
         """
 
+    async def ask_for(
+        self,
+        schema: type[Answer],
+        messages: Sequence[Message],
+        *,
+        role: Role,
+        temperature: float | None = None,
+    ) -> Answer | Refused:
+        """A model's answer as data: all of what the schema demands, as the model gave it.
+
+        The form is added to the last message. An answer that does not fit gets one more turn
+        with what is wrong; the second one in vain comes back as :class:`Refused`.
+
+        Args:
+            schema: A pydantic model without defaults; its docstring and its fields'
+                descriptions are shown.
+            messages: The conversation; the last one asks.
+            role: Decides the model.
+            temperature: Instead of the campaign's.
+
+        Raises:
+            TypeError: A field of the schema has a default.
+            BudgetExhausted: As for :meth:`ask`.
+            ModelError: As for :meth:`ask`.
+        """
+
     async def evaluate(
         self,
         program: Program | Rejected,
@@ -145,6 +199,12 @@ class Step(Protocol):
 
         A :class:`Rejected` proposal, and a program whose digest the campaign has seen, come
         back as ``rejected`` with the reason, and cost no evaluation.
+        """
+
+    def record(self, fact: AnyFact) -> Recorded:
+        """Add a fact to the archive; at once, because it costs nothing.
+
+        A step that is run again gets what it recorded at this place the first time.
         """
 
     async def settled(self, before: int, since: int = 0) -> Sequence[Candidate]:
@@ -170,3 +230,15 @@ class Strategy(Protocol):
 
     async def step(self, ctx: Step) -> None:
         """Propose, ask and evaluate: one step of the system."""
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A strategy that folds recorded facts too. Those that need none do without the method."""
+
+    def learn(self, recorded: Recorded) -> None:
+        """Fold one fact, as ``observe`` does with candidates.
+
+        Both are called in the one order that the archive has for candidates and facts. Facts
+        of kinds that the strategy does not know, which another one has left, are to be ignored.
+        """

@@ -31,6 +31,8 @@ _ENTRY = (
     "from metasearch.sandboxes.runner.parent import main; main()"
 )
 _TMP = "/tmp"  # noqa: S108
+_IMPORTS = 64 * 1024**2
+"""Bytes of temporary files that the imports of a warm parent may leave."""
 _VAR_TMP = "/var/tmp"  # noqa: S108
 HIDDEN = (_TMP, _VAR_TMP, "/var", "/etc", "/root", "/home")
 OURS = ("/proc", "/sys", "/dev", ROOM, CODE)
@@ -131,7 +133,10 @@ def command(
         if not any(Path(path).is_relative_to(name) for path in shown):
             line += ["--symlink", ROOM + _TMP, name]
     if room is None:
-        line += ["--dir", ROOM]
+        # Some packages want a folder for temporary files when they are imported. Candidates
+        # mount their own room over this one.
+        line += ["--size", str(_IMPORTS), "--perms", "1777", "--tmpfs", ROOM]
+        line += ["--perms", "1777", "--dir", ROOM + _TMP]
     else:
         line += ["--size", str(room), "--perms", "1777", "--tmpfs", ROOM]
     # Whatever candidates could write to outside their own room would outlive them.

@@ -316,6 +316,23 @@ def lineage(
 
 @app.command(rich_help_panel="Results")
 @guarded
+def facts(
+    campaign: CampaignArgument,
+    kind: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="Only these: idea, review, match, value, insight, ..."),
+    ] = None,
+    archive: ArchiveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What a campaign has recorded besides candidates: ideas, debates, choices, insights."""
+    from metasearch.cli import facts as command
+
+    command.facts(archive, campaign, kind, as_json=as_json)
+
+
+@app.command(rich_help_panel="Results")
+@guarded
 def export(
     campaign: CampaignArgument,
     format_: Annotated[

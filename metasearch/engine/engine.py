@@ -1,8 +1,8 @@
 """The engine: opens steps, keeps model calls and lanes busy, stops in time, and resumes.
 
-Resuming is reading: the archive's candidates are folded into the strategy in their order,
-and each step that had not ended is opened again at the place in that order where it was
-opened first, so that it sees the archive that it saw then.
+Resuming is reading: the archive's candidates and recorded facts are folded into the strategy
+in their order, and each step that had not ended is opened again at the place in that order
+where it was opened first, so that it sees the archive that it saw then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Sequence
+
+from pydantic import BaseModel
 
 from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
@@ -32,10 +34,11 @@ from metasearch.errors import (
     SandboxError,
 )
 from metasearch.exchange import Message
+from metasearch.facts import AnyFact, Recorded
 from metasearch.models import Ledger
 from metasearch.program import Program
 from metasearch.prompts import Prompts
-from metasearch.step import Rejected, Reply, Strategy, Task
+from metasearch.step import Learner, Rejected, Reply, Strategy, Task
 
 INTERRUPTED = "interrupted"
 """The reason of a run that a person stopped."""
@@ -68,7 +71,7 @@ class Engine:
         Args:
             campaign: Settings and seed program.
             archive: The campaign's facts, held by this engine.
-            strategy: Fresh: it gets all candidates by ``observe``.
+            strategy: Fresh: it gets all candidates by ``observe`` and other facts by ``learn``.
             task: What prompts may know.
             models: Answers asks.
             ledger: The budget in money and tokens that ``models`` keeps.
@@ -83,6 +86,7 @@ class Engine:
         self.seed = campaign.settings.seed
         self._campaign = campaign
         self._strategy = strategy
+        self._learner = strategy if isinstance(strategy, Learner) else None
         self._models = models
         self._ledger = ledger
         self._observer = observer
@@ -97,7 +101,7 @@ class Engine:
         self._next_step = 1
         self._failure: Exception | None = None
         self._resuming = True
-        self._arrived: list[Candidate] = []
+        self._arrived: list[Candidate | Recorded] = []
         self._folded = 0
         self._ask_seconds = 0.0
 
@@ -198,15 +202,15 @@ class Engine:
         numbers = {record.number for record in unfinished}
         if self._ending() is not None:
             unfinished.clear()  # nothing to do: they wait for a larger budget
-        for candidate in self.archive.candidates():
-            while unfinished and unfinished[0].seq < candidate.seq:
+        for fact in self.archive.history():
+            while unfinished and unfinished[0].seq < fact.seq:
                 await self._reopen(unfinished.popleft())
-            self._fold(candidate)
+            self._fold(fact)
         while unfinished:
             await self._reopen(unfinished.popleft())
         self._resuming = False
-        for candidate in self._arrived:
-            self._fold(candidate)
+        for fact in self._arrived:
+            self._fold(fact)
         for candidate in self.archive.queued():
             # Of a step that another strategy opened, and that was closed for this one.
             if candidate.step not in numbers and self._standing.evaluations_left > 0:
@@ -296,7 +300,9 @@ class Engine:
 
     def _watch_yield(self, step: LiveStep) -> None:
         """Stop before a model is paid for answers that nobody can use."""
-        self._standing.count_step(evaluated=step.evaluated, unusable=step.unusable)
+        self._standing.count_step(
+            evaluated=step.evaluated, learnt=step.learnt, unusable=step.unusable
+        )
         if self._standing.unusable_steps == UNUSABLE:
             self._fail(
                 ModelError(
@@ -351,6 +357,7 @@ class Engine:
         messages: Sequence[Message],
         role: Role,
         temperature: float | None,
+        schema: type[BaseModel] | None = None,
     ) -> Reply:
         """Ask a model, or find the stored reply of this place."""
         if self._gate.closed or not step.admitted.is_set():
@@ -360,7 +367,12 @@ class Engine:
         await self._admission(step)
         reply = await self._outage.sit_out(
             lambda: self._models.ask(
-                step=step.number, call=call, role=role, messages=messages, temperature=temperature
+                step=step.number,
+                call=call,
+                role=role,
+                messages=messages,
+                temperature=temperature,
+                schema=schema,
             )
         )
         if not reply.replayed:
@@ -400,6 +412,7 @@ class Engine:
         if candidate.outcome is not None:
             step.unusable = "" if candidate.digest else candidate.error
             return self._tell(candidate)
+        step.unusable = ""
         while self._evaluating >= self._standing.evaluations_left:
             await self._gate.change()  # the last ones of the budget are under way
         step.evaluating += 1
@@ -410,6 +423,15 @@ class Engine:
             step.evaluating -= 1
             step.evaluated = True
             self._gate.wake()
+
+    def record(self, step: LiveStep, position: int, fact: AnyFact) -> Recorded:
+        """Add a fact, or find what the step recorded at this place before."""
+        known = self.archive.recorded_at(step.number, position)
+        if known is not None:
+            return known
+        recorded = self.archive.record(step.number, position, fact)
+        self._take_in(recorded)
+        return recorded
 
     async def settled(self, before: int, since: int) -> Sequence[Candidate]:
         """Candidates of the steps from ``since`` up to ``before``, once these have ended."""
@@ -428,17 +450,24 @@ class Engine:
         return self._tell(await self._measuring.settle(candidate))
 
     def _tell(self, candidate: Candidate) -> Candidate:
-        """Fold a new fact, or keep it until the older ones are folded; tell the observer."""
+        """Fold a settled candidate, and tell the observer."""
         self._standing.add(candidate)
-        if self._resuming:
-            self._arrived.append(candidate)
-        else:
-            self._fold(candidate)
+        self._take_in(candidate)
         self._observer.settled(candidate, self.report())
         return candidate
 
-    def _fold(self, candidate: Candidate) -> None:
-        if candidate.seq <= self._folded:
-            return  # arrived while resuming, and was read from the archive already
-        self._folded = candidate.seq
-        self._strategy.observe(candidate)
+    def _take_in(self, fact: Candidate | Recorded) -> None:
+        """Fold a new fact, or keep it until the older ones are folded."""
+        if self._resuming:
+            self._arrived.append(fact)
+        else:
+            self._fold(fact)
+
+    def _fold(self, fact: Candidate | Recorded) -> None:
+        if fact.seq <= self._folded:
+            return  # the seed's, scored in this run before the archive was read
+        self._folded = fact.seq
+        if isinstance(fact, Candidate):
+            self._strategy.observe(fact)
+        elif self._learner is not None:
+            self._learner.learn(fact)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from pydantic import BaseModel
+
 from metasearch.campaign import Role
 from metasearch.candidate import EvaluationResult
 from metasearch.evaluation import AnswerAsk, EvaluationRequest
@@ -30,6 +32,7 @@ class Models(Protocol):
         role: Role,
         messages: Sequence[Message],
         temperature: float | None,
+        schema: type[BaseModel] | None = None,
     ) -> Reply:
         """The reply of this place, from the journal if it is there: then without waiting."""
 

@@ -11,7 +11,7 @@ from metasearch.models import Ledger
 from metasearch.objectives import Objective
 
 STALLED = 200
-"""So many steps in a row without a new program end the run: the search repeats itself."""
+"""So many steps in a row without a new program or fact end the run: the search repeats itself."""
 
 UNUSABLE = 20
 """So many steps in a row without any program end the run: the model does not play along."""
@@ -25,8 +25,8 @@ class Standing:
         outcomes: Settled candidates by outcome.
         best: By the first objective, the older one on ties.
         curve: (evaluations, first objective) at each improvement.
-        idle_steps: Steps in a row, up to now, that evaluated nothing.
-        unusable_steps: Those in a row that gave no program at all.
+        idle_steps: Steps in a row, up to now, that evaluated nothing and recorded nothing.
+        unusable_steps: Proposing steps in a row that gave no program at all.
     """
 
     def __init__(
@@ -57,10 +57,20 @@ class Standing:
             self.best = candidate
             self.curve.append((self.evaluations, score))
 
-    def count_step(self, *, evaluated: bool, unusable: str) -> None:
-        """Count a step that has ended; ``unusable`` says why its last proposal was no program."""
-        self.idle_steps = 0 if evaluated else self.idle_steps + 1
-        self.unusable_steps = self.unusable_steps + 1 if unusable and not evaluated else 0
+    def count_step(self, *, evaluated: bool, learnt: bool, unusable: str | None) -> None:
+        """Count a step that has ended.
+
+        Args:
+            evaluated: It used up an evaluation.
+            learnt: It recorded something besides its own choice.
+            unusable: Why its last proposal was no program; empty if it was one, ``None`` if the
+                step proposed nothing, which says nothing about the model's proposals.
+        """
+        self.idle_steps = 0 if evaluated or learnt else self.idle_steps + 1
+        if evaluated or unusable == "":
+            self.unusable_steps = 0
+        elif unusable:
+            self.unusable_steps += 1
 
     @property
     def evaluations_left(self) -> int:

@@ -11,8 +11,10 @@ from metasearch.archive import StepRecord
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.exchange import Message
+from metasearch.facts import AnyFact, Recorded, Selection
+from metasearch.operators.structured import once_more, question, read
 from metasearch.program import Program
-from metasearch.step import Rejected, Reply, Task, View
+from metasearch.step import Answer, Refused, Rejected, Reply, Task, View
 
 if TYPE_CHECKING:
     from metasearch.engine.engine import Engine
@@ -27,8 +29,8 @@ def _current_task() -> asyncio.Task[object]:
 class LiveStep:
     """A step as the engine runs it; satisfies :class:`metasearch.step.Step`.
 
-    Asks and evaluations are counted, so that a step run again after a crash finds each
-    stored reply and each recorded candidate by its place.
+    Asks, evaluations and recorded facts are counted, so that a step run again after a crash
+    finds each stored reply, candidate and fact by its place.
     """
 
     def __init__(self, engine: Engine, record: StepRecord) -> None:
@@ -40,13 +42,17 @@ class LiveStep:
         """Its programs that run or wait for a lane."""
         self.evaluated = False
         """Whether it has used up an evaluation."""
-        self.unusable = ""
-        """Why its last proposal gave no program at all."""
+        self.learnt = False
+        """Whether it has recorded anything but its own choice."""
+        self.unusable: str | None = None
+        """Why its last proposal gave no program at all: empty if it gave one, ``None`` if the
+        step proposed nothing."""
         self.running: asyncio.Task[object] = _current_task()
         self._engine = engine
         self.rng = self.generator(record.number)
         self._asks = 0
         self._evaluations = 0
+        self._facts = 0
 
     @property
     def task(self) -> Task:
@@ -72,6 +78,29 @@ class LiveStep:
         call, self._asks = self._asks, self._asks + 1
         return await self._engine.ask(self, call, messages, role, temperature)
 
+    async def ask_for(
+        self,
+        schema: type[Answer],
+        messages: Sequence[Message],
+        *,
+        role: Role,
+        temperature: float | None = None,
+    ) -> Answer | Refused:
+        """See :class:`metasearch.step.Step`."""
+        # Both places at once: where several are asked for together, each keeps its own.
+        calls = range(self._asks, self._asks + 2)
+        self._asks = calls.stop
+        talk: Sequence[Message] = question(self, messages, schema)
+        answer: Answer | Refused = Refused("")
+        for call in calls:
+            reply = await self._engine.ask(self, call, talk, role, temperature, schema)
+            answer = read(reply, schema)
+            if not isinstance(answer, Refused):
+                break
+            self._engine.archive.refuse_exchange(self.number, call, reason=answer.reason)
+            talk = once_more(self, talk, reply, answer)
+        return answer
+
     async def evaluate(
         self,
         program: Program | Rejected,
@@ -94,6 +123,12 @@ class LiveStep:
             thought=thought,
             island=island,
         )
+
+    def record(self, fact: AnyFact) -> Recorded:
+        """See :class:`metasearch.step.Step`."""
+        position, self._facts = self._facts, self._facts + 1
+        self.learnt |= not isinstance(fact, Selection)
+        return self._engine.record(self, position, fact)
 
     async def settled(self, before: int, since: int = 0) -> Sequence[Candidate]:
         """See :class:`metasearch.step.Step`."""

@@ -7,9 +7,12 @@ and what is counted never differ.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from pydantic import BaseModel
 
 from metasearch.campaign import Price
 from metasearch.exchange import Message, Usage
@@ -40,6 +43,14 @@ class Request:
     temperature: float
     max_tokens: int
     seed: int
+    schema: type[BaseModel] | None = None
+
+    @property
+    def most_input(self) -> int:
+        """More tokens than any tokenizer makes of what is sent."""
+        if self.schema is None:
+            return most_tokens(self.messages)
+        return most_tokens(self.messages) + 2 * len(json.dumps(self.schema.model_json_schema()))
 
 
 @dataclass(eq=False)
@@ -74,7 +85,7 @@ class Call:
         if self._reservation is not None:
             return
         request = self.request
-        input_tokens = most_tokens(request.messages)
+        input_tokens = request.most_input
         reservation = await self.ledger.reserve(
             most(request.price, input_tokens, request.max_tokens),
             input_tokens + request.max_tokens,
@@ -92,6 +103,7 @@ class Call:
                     "temperature": request.temperature,
                     "max_tokens": request.max_tokens,
                     "seed": self.seed,
+                    **({} if request.schema is None else {"schema": request.schema.__name__}),
                 },
                 reserved_usd=reservation.usd,
                 reserved_tokens=reservation.tokens,
@@ -173,7 +185,7 @@ class Call:
             # The provider does not say. What the call reserved is at least what it took;
             # counting nothing would let a budget be overrun unseen.
             usage = Usage(
-                input_tokens=most_tokens(request.messages),
+                input_tokens=request.most_input,
                 output_tokens=min(request.max_tokens, len(completion.text.encode())),
             )
         return usage.model_copy(

@@ -17,10 +17,17 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self, get_args
 
+from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from metasearch.campaign import ModelSection, Price, Role
-from metasearch.errors import ModelError, ModelSetupError, ModelUnavailable, RequestRefused
+from metasearch.errors import (
+    ContextOverflow,
+    ModelError,
+    ModelSetupError,
+    ModelUnavailable,
+    RequestRefused,
+)
 from metasearch.exchange import ExchangeState, Message, Usage
 from metasearch.models.call import Call, Request, most_tokens
 from metasearch.models.journal import Journal
@@ -143,6 +150,7 @@ class ModelClient:
         temperature: float | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
+        schema: type[BaseModel] | None = None,
     ) -> Reply:
         """The reply to a prompt, from the journal if it has been given before.
 
@@ -156,10 +164,12 @@ class ModelClient:
             temperature: Instead of the campaign's.
             max_tokens: Instead of the campaign's.
             seed: Instead of the one derived from campaign seed, step, call and asker.
+            schema: What the answer is to fit; given to providers that can keep to one.
 
         Raises:
             BudgetExhausted: The most that it may cost does not fit the budget.
             ModelSetupError: The provider refuses key, model or request.
+            ContextOverflow: The prompt is too long for the model.
             RequestRefused: It refuses this one prompt or request, and has answered others.
             ModelUnavailable: The provider is down, after all retries.
             ModelError: It failed for good.
@@ -180,6 +190,7 @@ class ModelClient:
             temperature=self._settings.temperature if temperature is None else temperature,
             max_tokens=self._settings.max_tokens if max_tokens is None else max_tokens,
             seed=_derived(self._seed, step, call, asker) if seed is None else seed,
+            schema=schema,
         )
         async with self._slots:
             self.in_flight += 1
@@ -311,6 +322,7 @@ class ModelClient:
             max_tokens=request.max_tokens,
             seed=seed,
             timeout=self._settings.timeout,
+            schema=request.schema,
         )
 
     def _gives_up(self, request: Request, state: RetryCallState) -> bool:
@@ -347,6 +359,12 @@ class ModelClient:
         key = f"{target.provider.upper()}_API_KEY"
         if target.model in self._recordings:
             return ModelError(f"Nothing more to replay from {target.model!r}: {text}.")
+        if failure.overflow is not None:
+            return ContextOverflow(
+                f"The prompt is too long for {who}: {text}",
+                limit=failure.overflow.limit,
+                requested=failure.overflow.requested,
+            )
         if failure.about_prompt:
             return RequestRefused(f"The provider of {who} refuses this prompt: {text}")
         if self._never_reached(request, failure):

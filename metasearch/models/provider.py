@@ -20,10 +20,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
+
+from pydantic import BaseModel
 
 from metasearch.errors import ModelSetupError
 from metasearch.exchange import Message, Usage
+from metasearch.models.overflow import Overflow, read_overflow
 
 OFFLINE = "offline/"
 
@@ -45,9 +49,12 @@ _FINDS_KEYS_ELSEWHERE = frozenset({"bedrock", "bedrock_converse", "sagemaker", "
 """Their credentials may come from files, profiles or the machine; the first call will tell."""
 
 _TRANSIENT = frozenset({408, 409, 425, 429})
+_REFUSED = frozenset({400, 413, 422})
 _NO_CREDIT = re.compile(r"insufficient_quota|credit balance is too low", re.IGNORECASE)
 _NOISE = re.compile(r"^(?:litellm\.)?(?:\w+Error|Timeout)(?: Error)?: (?:\w+Exception - )?")
 _LONGEST_ERROR = 1000
+_LONGEST_BODY = 20_000
+"""Characters of an error body that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class AttemptFailed(Exception):
         transient: Whether another attempt may succeed.
         retry_after: Seconds that the provider asks to wait.
         about_prompt: The provider refuses this prompt, not the model or the key.
+        overflow: The prompt is too long for the model; with the sizes that the provider names.
         unreachable: There was no connection to send anything over.
     """
 
@@ -79,6 +87,7 @@ class AttemptFailed(Exception):
         transient: bool = False,
         retry_after: float | None = None,
         about_prompt: bool = False,
+        overflow: Overflow | None = None,
         unreachable: bool = False,
     ) -> None:
         super().__init__(message)
@@ -86,6 +95,7 @@ class AttemptFailed(Exception):
         self.transient = transient
         self.retry_after = retry_after
         self.about_prompt = about_prompt
+        self.overflow = overflow
         self.unreachable = unreachable
 
 
@@ -163,8 +173,9 @@ class Provider:
         max_tokens: int,
         seed: int,
         timeout: float,  # noqa: ASYNC109 - passed on to the HTTP client, too
+        schema: type[BaseModel] | None = None,
     ) -> Completion:
-        """One attempt.
+        """One attempt. A schema is passed on to models that can keep their answer to one.
 
         Raises:
             AttemptFailed: With everything needed to decide what to do next.
@@ -183,6 +194,7 @@ class Provider:
                     api_key=target.api_key,
                     num_retries=0,
                     max_retries=0,
+                    response_format=schema if self._keeps_to_schemas(target) else None,
                 )
         except TimeoutError:
             raise AttemptFailed(f"no complete reply in {timeout:g} s", transient=True) from None
@@ -190,6 +202,12 @@ class Provider:
             # No cause: its text may hold a key, and tracebacks print causes.
             raise self._explained(error, timeout) from None
         return _completion(response)
+
+    @lru_cache(maxsize=64)  # noqa: B019 - there is one provider
+    def _keeps_to_schemas(self, target: Target) -> bool:
+        return target.provider != "offline" and bool(
+            self._litellm.supports_response_schema(model=target.model)
+        )
 
     async def close(self) -> None:
         """Close the connections that litellm keeps open."""
@@ -233,9 +251,11 @@ class Provider:
             # Neither litellm nor its HTTP clients raise it on purpose: a bug or a broken reply.
             return AttemptFailed(f"{type(error).__name__}: {_short(error)}", transient=True)
         text = f"{error} {getattr(error, 'body', None) or ''}"
-        about_prompt = isinstance(
-            error, known.ContextWindowExceededError | known.ContentPolicyViolationError
-        )
+        overflow = None
+        too_long = isinstance(error, known.ContextWindowExceededError)
+        if too_long or status in _REFUSED:
+            overflow = read_overflow(text[:_LONGEST_BODY], certain=too_long)
+        about_prompt = overflow is not None or isinstance(error, known.ContentPolicyViolationError)
         no_credit = _NO_CREDIT.search(text) is not None
         # 200: the reply could not be read.
         transient = (status in _TRANSIENT or status >= 500 or status == 200) and not no_credit
@@ -245,6 +265,7 @@ class Provider:
             transient=transient and not about_prompt,
             retry_after=_retry_after(error),
             about_prompt=about_prompt,
+            overflow=overflow,
         )
 
 

@@ -107,6 +107,7 @@ class ModelServer:
         counts: What it has seen and billed.
         prompts: The messages of every request, in order of arrival, if ``record``.
         keys: The bearer token of every request, if ``record``.
+        formats: The ``response_format`` of every request, if ``record``.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class ModelServer:
         self.counts = Counts()
         self.prompts: list[list[Message]] = []
         self.keys: list[str] = []
+        self.formats: list[object] = []
         self.latency = latency
         self._answer = _as_answer(reply)
         self._fixed = reply if isinstance(reply, str) else None
@@ -203,14 +205,16 @@ class ModelServer:
             fault = Fault(status=401, message=f"Incorrect API key provided: {key}.")
         self.counts.outcomes[fault.kind.value if fault.kind else str(fault.status)] += 1
         messages: list[Message] = []
+        asked: dict[str, Any] = {}
         if self._record or self._fixed is None:
-            asked: dict[str, Any] = json.loads(body)
+            asked = json.loads(body)
             messages = [
                 Message(role=message["role"], content=message["content"])
                 for message in asked["messages"]
             ]
         if self._record:
             self.keys.append(key)
+            self.formats.append(asked.get("response_format"))
             self.prompts.append(messages)
         if fault.status != 200:
             return fault, _error_response(fault)

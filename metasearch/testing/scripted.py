@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from pydantic import BaseModel
+
 from metasearch.archive import CampaignArchive
 from metasearch.campaign import Role
 from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
@@ -53,6 +55,7 @@ class ScriptedModels:
         role: Role,
         messages: Sequence[Message],
         temperature: float | None,
+        schema: type[BaseModel] | None = None,
     ) -> Reply:
         """The reply of this place."""
         known = self.recall(step, call, messages)
@@ -62,7 +65,7 @@ class ScriptedModels:
         self.in_flight += 1
         try:
             await asyncio.sleep(0)
-            text = self._answer(messages)
+            text = self.reply_to(step, call, messages)
         finally:
             self.in_flight -= 1
         usage = Usage(input_tokens=10, output_tokens=5)
@@ -70,6 +73,10 @@ class ScriptedModels:
         self.bought.append((step, call))
         self.prompts.append(messages)
         return Reply(text, usage, "stop", replayed=False)
+
+    def reply_to(self, step: int, call: int, messages: Sequence[Message]) -> str:
+        """What is answered at a place; here the place does not matter."""
+        return self._answer(messages)
 
 
 class ScriptedPool:

@@ -23,6 +23,8 @@ def main() -> None:
         os.dup2(null, descriptor)
     owner = Relay(incoming, outgoing)
     setup = owner.first()["setup"]
+    # Some packages want a folder for temporary files when they are imported.
+    os.mkdir(keeper.ROOM + "/tmp", 0o700)
     for name in setup["preload"]:
         try:
             importlib.import_module(name)

@@ -15,6 +15,7 @@ from metasearch.archive.export import export_calls, export_csv, export_folder, e
 from metasearch.candidate import Candidate, EvaluationResult, Outcome, Score, Split, StageResult
 from metasearch.errors import UsageError
 from metasearch.exchange import Exchange, Message, Usage
+from metasearch.facts import Recorded, Value
 from metasearch.program import Program
 
 Result = Callable[..., EvaluationResult]
@@ -37,17 +38,22 @@ def searched(run: CampaignArchive, result: Result) -> CampaignArchive:
         run.settle(candidate.number, result(radii))
         run.end_step(step)
     step = run.open_step().number
+    run.record(step, 0, Value(candidate=2, score=-3, explanation="Too much."))
     run.queue_candidate(step, 0, None, operator="evolve", rejection="no\ncode \ud800", parents=[0])
     run.record_test(1, result(3.0, split=Split.TEST))
     return run
 
 
-def test_json_lines_hold_every_candidate_with_files_and_measurements(
+def test_json_lines_hold_every_fact_and_candidate_with_files_and_measurements(
     searched: CampaignArchive,
 ) -> None:
     stream = io.StringIO()
     export_jsonl(searched, stream)
-    campaign, *candidates = map(json.loads, stream.getvalue().splitlines())
+    campaign, *facts = map(json.loads, stream.getvalue().splitlines())
+    assert [fact["type"] for fact in facts] == [*3 * ["candidate"], "fact", "candidate"]
+    recorded = Recorded.model_validate({k: facts[3][k] for k in Recorded.model_fields})
+    assert recorded == searched.fact(0)
+    candidates = [*facts[:3], facts[4]]
     assert campaign["type"] == "campaign"
     assert campaign["id"] == searched.id
     assert campaign["outcomes"]["scored"] == 3

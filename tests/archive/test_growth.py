@@ -12,6 +12,7 @@ from metasearch.archive import Archive, CampaignArchive
 from metasearch.campaign import Campaign
 from metasearch.candidate import EvaluationResult
 from metasearch.exchange import Message, Usage
+from metasearch.facts import Value
 from metasearch.program import Program
 
 SMALL, LARGE = 60, 800
@@ -30,6 +31,9 @@ READS: dict[str, Action] = {
     "of_steps": lambda run, n: run.of_steps(n, n - 5),
     "of_call": lambda run, n: run.of_call(n, 0),
     "queued": lambda run, n: run.queued(),
+    "recorded": lambda run, n: (run.fact(n), run.recorded_at(n, 0)),
+    "facts": lambda run, n: (run.facts(limit=5), run.facts("idea", 1), run.facts("value", 3)),
+    "open_steps": lambda run, n: run.as_of(run.facts(limit=1)[0].seq).open_steps(),
     "unfinished": lambda run, n: run.unfinished_steps(),
     "counts": lambda run, n: (run.counts(), run.evaluations(), run.usage(), run.held()),
     "evaluations_of": lambda run, n: run.evaluations_of(n),
@@ -48,6 +52,7 @@ def grow(run: CampaignArchive, size: int, result: Callable[..., EvaluationResult
         ask(run, step, number)
         propose(run, step, number)
         ask(run, step, number, number)
+        run.record(step, 0, Value(candidate=number, score=None, explanation="e"))
         # The best one comes early, so that the curve does not grow.
         run.settle(number, result(1000.0 if number == 5 else 1.0 + number % 7, stdout="o"))
         run.end_step(step)
@@ -121,6 +126,7 @@ def grow_by_one(run: CampaignArchive, result: Callable[..., EvaluationResult]) -
         step = run.open_step().number
         ask(run, step, number)
         propose(run, step, number)
+        run.record(step, 0, Value(candidate=number, score=None, explanation="e"))
         run.settle(number, result(1.0))
         run.end_step(step)
         run.mark_lost()

@@ -16,6 +16,7 @@ from metasearch.archive import Archive
 from metasearch.campaign_file import load_campaign
 from metasearch.cli import reading
 from metasearch.exchange import Message, Usage
+from metasearch.facts import Idea, Selection
 
 Invoke = Callable[..., Result]
 
@@ -272,3 +273,23 @@ def test_cost_shows_the_bill_in_groups(invoke: Invoke, folder: Path, tmp_path: P
     assert told["usage"]["usd"] == 1.75
     assert [line["name"] for line in told["by_model"]] == ["model-1", "model-0"]
     assert [line["calls"] for line in told["by_role"]] == [2]
+
+
+def test_facts_are_listed_by_kind_and_hold_no_escapes(
+    invoke: Invoke, stored: Path, read: Callable[..., Any]
+) -> None:
+    assert read("facts", "numbers") == []
+    with Archive.open(stored) as archive:
+        run = archive.campaign("numbers")
+        step = run.open_step().number
+        run.record(step, 0, Idea(title="\x1b[31mRings\n", claim="c", operator="explore"))
+        run.record(step, 1, Selection(operator="review", ideas=(0,)))
+    assert [r["fact"]["kind"] for r in read("facts", "numbers")] == ["idea", "selection"]
+    [chosen] = read("facts", "numbers", "--kind", "selection")
+    assert (chosen["number"], chosen["step"], chosen["fact"]["ideas"]) == (1, step, [0])
+    shown = invoke("facts", "numbers", "--archive", stored).stdout
+    assert "␛[31mRings" in shown
+    assert "review: idea 0" in shown
+    wrong = invoke("facts", "numbers", "--kind", "ideas", "--archive", stored)
+    assert wrong.exit_code == 2
+    assert "did you mean 'idea'" in wrong.stderr

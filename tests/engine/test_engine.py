@@ -3,106 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from metasearch.archive import Archive, CampaignArchive
-from metasearch.campaign import Campaign, Role
-from metasearch.campaign_file import load_campaign
+from metasearch.archive import Archive
+from metasearch.campaign import Role
 from metasearch.candidate import Candidate, EvaluationResult, Outcome
-from metasearch.engine import Engine
-from metasearch.engine.observer import Silent
 from metasearch.errors import BudgetExhausted, CampaignError, EvaluatorError, ModelError
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
-from metasearch.models import Ledger
-from metasearch.step import Step, Strategy, Task
-from metasearch.strategies import load_strategy
-from metasearch.testing.scripted import ScriptedModels, ScriptedPool, failed, scored
-
-
-class Killed(SystemExit):
-    """Stands for ``kill -9``: asyncio lets it end the whole loop at once."""
-
-
-@pytest.fixture(autouse=True)
-def _collect() -> Iterator[None]:
-    """Finalise killed coroutines here; CPython 3.11 fails if that happens inside ast.parse."""
-    yield
-    gc.collect()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "program.py").write_text("x = 0\n")
-    (tmp_path / "evaluator.py").write_text("")
-    (tmp_path / "campaign.toml").write_text(
-        'name = "numbers"\ntask = "Find a large x."\n[objectives]\nscore = "maximize"\n'
-    )
-    return tmp_path
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    with Archive.open(tmp_path / "archive.db", create=True) as opened:
-        yield opened
-
-
-def load(folder: Path, **settings: object) -> Campaign:
-    return load_campaign(folder, {key.replace("__", "."): value for key, value in settings.items()})
-
-
-def x_of(text: str) -> int:
-    return int(re.findall(r"x = (-?\d+)", text)[0])
-
-
-def bump(messages: Sequence[Message]) -> str:
-    """A model that changes the current x by an amount that depends on the whole prompt."""
-    current = x_of(messages[1].content)
-    amount = random.Random(messages[1].content).choice([-1, 1, 2, 3, 5, 8])
-    return f"I change x.\n```python\nx = {current + amount}\n```\n"
-
-
-def measure(request: EvaluationRequest) -> EvaluationResult:
-    """x itself; every seventh crashes."""
-    x = x_of(request.files["program.py"])
-    return scored(score=float(x)) if x == 0 or x % 7 else failed(Outcome.CRASHED, "seven")
-
-
-def engine_of(
-    campaign: Campaign,
-    run: CampaignArchive,
-    *,
-    answer: Callable[[Sequence[Message]], str] = bump,
-    evaluate: Callable[[EvaluationRequest], EvaluationResult] = measure,
-    strategy: Strategy | None = None,
-) -> tuple[Engine, ScriptedModels, ScriptedPool]:
-    task = Task(
-        description=campaign.settings.task,
-        objectives=campaign.objectives,
-        seed_program=campaign.seed_program,
-    )
-    run.mark_lost()
-    models, pool = ScriptedModels(run, answer), ScriptedPool(evaluate)
-    ledger = Ledger(usd=None, tokens=None, spent=run.usage())
-    chosen = strategy or load_strategy(campaign.settings.strategy, task)
-    return Engine(campaign, run, chosen, task, models, ledger, pool, Silent()), models, pool
-
-
-def run_once(campaign: Campaign, run: CampaignArchive, **parts: object) -> str:
-    engine, _, _ = engine_of(campaign, run, **parts)  # type: ignore[arg-type]
-    with run.hold():
-        return asyncio.run(engine.run())
-
-
-def history(run: CampaignArchive) -> list[tuple[object, ...]]:
-    return [(c.step, c.outcome, c.digest, c.scores, c.parents) for c in run.candidates()]
+from metasearch.step import Step
+from metasearch.testing.scripted import failed, scored
+from tests.engine.kit import (
+    Killed,
+    bump,
+    engine_of,
+    history,
+    killer,
+    load,
+    measure,
+    run_once,
+    x_of,
+)
 
 
 @pytest.mark.parametrize("concurrency", [1, 4, 16])
@@ -126,14 +52,6 @@ def test_two_sequential_runs_of_one_seed_are_identical(folder: Path, archive: Ar
     third = archive.create(other)
     run_once(other, third)
     assert history(third) != history(first)
-
-
-def killer(rng: random.Random, share: float) -> Callable[[], None]:
-    def maybe() -> None:
-        if rng.random() < share:
-            raise Killed
-
-    return maybe
 
 
 @pytest.mark.parametrize("strategy", ["map_elites", "iterative_repair"])

@@ -357,19 +357,6 @@ async def test_bad_request_of_a_model_that_works_is_no_setup_error(make_client: 
     assert not isinstance(caught.value, ModelSetupError)
 
 
-async def test_prompt_over_the_context_window_is_no_setup_error(make_client: MakeClient) -> None:
-    fault = Fault(
-        status=400,
-        code="context_length_exceeded",
-        message="This model's maximum context length is 8192 tokens",
-    )
-    with ModelServer(faults=[fault]) as server:
-        async with make_client(server) as client:
-            with pytest.raises(ModelError, match="refuses this prompt") as caught:
-                await ask(client)
-    assert not isinstance(caught.value, ModelSetupError)
-
-
 async def test_in_flight_never_exceeds_concurrency(make_client: MakeClient) -> None:
     with ModelServer(latency=0.05) as server:
         async with make_client(server, concurrency=3) as client:

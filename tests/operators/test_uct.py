@@ -153,7 +153,7 @@ def solved(seed: int, values: Callable[[Sequence[float]], list[float]], explorat
         place = {node: i for i, node in enumerate(nodes)}
         parents = [place[node[:-1]] if node else None for node in nodes]
         backed = backups(parents, values([hidden[node] for node in nodes]))
-        full = {node for node in nodes if len(node) == 4}
+        full: set[tuple[int, ...]] = {node for node in nodes if len(node) == 4}
         for node in sorted(nodes, key=len, reverse=True):
             if len(node) < 4 and all((*node, child) in full for child in range(4)):
                 full.add(node)

@@ -151,6 +151,32 @@ def threaded_module(tmp_path: Path) -> Iterator[str]:
     sys.path.remove(str(folder))
 
 
+@pytest.fixture
+def module_with_files(tmp_path: Path) -> Iterator[str]:
+    """An installed module that writes a temporary file when it is imported."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    open_to_all(folder)
+    (folder / "module_with_files.py").write_text(
+        "import tempfile\nfile = tempfile.NamedTemporaryFile(delete=False)\n"
+    )
+    sys.path.append(str(folder))
+    yield "module_with_files"
+    sys.path.remove(str(folder))
+
+
+async def test_preload_may_write_temporary_files_that_candidates_do_not_see(
+    provider: BubblewrapProvider, module_with_files: str, tmp_path: Path
+) -> None:
+    source = b"import os\ndef main(): return os.listdir('/tmp')\n"
+    spec = SandboxSpec(preload=(module_with_files,))
+    async with provider.open(spec) as sandbox:
+        await sandbox.write({"program.py": source})
+        names = await sandbox.call("program:main")
+        assert isinstance(names, list)
+        assert set(names) <= {tmp_path.relative_to("/tmp").parts[0]}  # shows where the module is
+
+
 async def test_preload_that_starts_threads_is_started_cold(
     provider: BubblewrapProvider, threaded_module: str
 ) -> None:

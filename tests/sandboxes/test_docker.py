@@ -181,6 +181,24 @@ async def test_an_image_whose_interpreter_prints_is_told(
         client.remove_image(name, force=True)
 
 
+async def test_preload_may_write_temporary_files(
+    provider: DockerProvider, client: docker.APIClient, tmp_path: Path
+) -> None:
+    (tmp_path / "with_files.py").write_text(
+        "import tempfile\nfile = tempfile.NamedTemporaryFile(delete=False)\n"
+    )
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {IMAGE}\nCOPY with_files.py /usr/lib/python3/dist-packages/\n"
+        f"LABEL run={uuid.uuid4().hex}\n"
+    )
+    name = built_name(tmp_path / "Dockerfile")
+    build(client, tmp_path / "Dockerfile", name, {})
+    try:
+        await use(provider, SandboxSpec(image=name, preload=("with_files",)))
+    finally:
+        client.remove_image(name, force=True)
+
+
 async def test_unknown_runtime_says_which_there_are(provider: DockerProvider) -> None:
     with pytest.raises(PrerequisiteError, match=r"'runsc'.*runc"):
         await use(provider, SandboxSpec(runtime="runsc"))

@@ -1,0 +1,391 @@
+"""What every strategy must do: repeat itself under a seed, resume anywhere, keep secrets.
+
+Subclass :class:`StrategyConformance` in a test module, name the strategy, and give it options
+that make it do all that it can do within some dozen evaluations. The model is
+``offline/evolve``; override :meth:`StrategyConformance.answer` for one that plays along better.
+
+    class TestMine(StrategyConformance):
+        strategy = "package.module:Mine"
+        options = {"repairs": 1}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import hashlib
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import pytest
+from pydantic import JsonValue
+
+from metasearch.archive import Archive, CampaignArchive
+from metasearch.campaign import Campaign
+from metasearch.campaign_file import load_campaign
+from metasearch.candidate import Candidate, EvaluationResult, Outcome, Score, StageResult
+from metasearch.engine import Engine
+from metasearch.engine.observer import Silent
+from metasearch.errors import ModelError
+from metasearch.evaluation import EvaluationRequest
+from metasearch.exchange import Message
+from metasearch.models import Ledger
+from metasearch.models.offline.reply import reply
+from metasearch.program import Program
+from metasearch.step import Task
+from metasearch.strategies import load_strategy
+from metasearch.testing.scripted import ScriptedModels, ScriptedPool, failed
+
+SECRET = 271828.1828
+"""A private metric of every candidate; nothing that a model reads may hold it."""
+
+LONGEST_PROMPT = 250_000
+"""Characters of all messages together, however much candidates and evaluators write."""
+
+PROGRAM = '''"""Two numbers to be tuned."""
+
+
+# EVOLVE-BLOCK-START first
+def first():
+    return 1.0 + 2.0
+# EVOLVE-BLOCK-END
+
+
+# EVOLVE-BLOCK-START second
+def second():
+    return 3.0 * 0.5
+# EVOLVE-BLOCK-END
+'''
+
+_R = TypeVar("_R")
+Answer = Callable[[Sequence[Message], int], str]
+"""A model: messages and a seed to its reply."""
+Evaluate = Callable[[EvaluationRequest], EvaluationResult]
+History = list[tuple[object, ...]]
+
+
+class _Killed(SystemExit):
+    """Stands for ``kill -9``: asyncio lets it end the whole loop at once."""
+
+
+class StrategyConformance:
+    """The suite. See the module."""
+
+    strategy: ClassVar[str]
+    """A name as in ``[strategy]``."""
+    options: ClassVar[Mapping[str, JsonValue]] = {}
+    program: ClassVar[str] = PROGRAM
+    objectives: ClassVar[str] = 'score = "maximize"\nsize = "minimize"\n'
+    files: ClassVar[Mapping[str, str]] = {}
+    """Further files of the campaign's folder: path -> text."""
+    evaluations: ClassVar[int] = 24
+
+    # -- what may be overridden ---------------------------------------------------------
+
+    def answer(self, messages: Sequence[Message], seed: int) -> str:
+        """A model's reply: the offline model's."""
+        chat = [{"role": m.role, "content": m.content} for m in messages]
+        return reply(chat, seed, 0.8, None)
+
+    def measure(self, request: EvaluationRequest) -> EvaluationResult:
+        """Scores that follow from the program's text; one in seven crashes."""
+        text = request.files["program.py"]
+        digest = hashlib.sha256(text.encode()).digest()
+        if text != self.program and digest[0] % 7 == 0:
+            return failed(Outcome.CRASHED, f"ValueError: unlucky {digest.hex()[:8]}")
+        numbers = [min(float(n), 1e6) for n in re.findall(r"\d+\.\d+", text)]
+        return scored_secretly(score=sum(numbers) % 97.0, size=float(len(text)))
+
+    # -- the suite --------------------------------------------------------------------
+
+    @pytest.fixture(autouse=True)
+    def _collect(self) -> Iterator[None]:
+        """Finalise killed coroutines here; CPython 3.11 fails if that happens inside ast.parse."""
+        yield
+        gc.collect()
+
+    @pytest.fixture
+    def archive(self, tmp_path: Path) -> Iterator[Archive]:
+        """An empty one."""
+        with Archive.open(tmp_path / "archive.db", create=True) as opened:
+            yield opened
+
+    @pytest.fixture
+    def campaign(self, tmp_path: Path) -> Campaign:
+        """One candidate after the other."""
+        return self.load(tmp_path, concurrency=1)
+
+    def load(self, folder: Path, **settings: object) -> Campaign:
+        """The suite's campaign, with other settings."""
+        options = "".join(f"{key} = {_toml(value)}\n" for key, value in self.options.items())
+        for path, text in {"program.py": self.program, "evaluator.py": "", **self.files}.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+        (folder / "campaign.toml").write_text(
+            'name = "conformance"\ntask = "Make the score large."\n'
+            f"[objectives]\n{self.objectives}"
+            '[evaluator]\nprivate = ["secret"]\n'
+            f'[strategy]\nname = "{self.strategy}"\n[strategy.options]\n{options}'
+        )
+        given: dict[str, object] = {"budget.evaluations": self.evaluations}
+        given |= {key.replace("__", "."): value for key, value in settings.items()}
+        return load_campaign(folder, given)
+
+    def test_two_runs_of_one_seed_are_identical(self, campaign: Campaign, archive: Archive) -> None:
+        first, second = archive.create(campaign), archive.create(campaign)
+        one, other = self.run(campaign, first), self.run(campaign, second)
+        assert _history(first) == _history(second)
+        assert one.models.prompts == other.models.prompts
+
+    def test_a_run_ends_at_exactly_its_evaluations(self, tmp_path: Path, archive: Archive) -> None:
+        campaign = self.load(tmp_path, concurrency=6)
+        run = archive.create(campaign)
+        self.run(campaign, run)
+        assert run.evaluations() == self.evaluations
+        assert run.queued() == []
+
+    def test_one_evaluation_asks_no_model(self, tmp_path: Path, archive: Archive) -> None:
+        campaign = self.load(tmp_path, budget__evaluations=1)
+        run = archive.create(campaign)
+        assert self.run(campaign, run).models.bought == []
+        assert run.evaluations() == 1
+
+    def test_killed_at_each_await_it_continues_to_the_same_archive(
+        self, campaign: Campaign, archive: Archive
+    ) -> None:
+        whole = archive.create(campaign)
+        moments = self.run(campaign, whole).moments
+        assert moments > self.evaluations
+        for fatal in sorted(random.Random(1).sample(range(moments), min(moments, 24))):
+            broken = archive.create(campaign)
+            bought, evaluated = [], []
+            for attempt in (_Attempt(self, campaign, broken, fatal), None):
+                part = attempt or _Attempt(self, campaign, broken)
+                try:
+                    part.run()
+                except _Killed:
+                    assert attempt is not None
+                bought += part.models.bought
+                evaluated += part.pool.evaluated
+            assert _history(broken) == _history(whole), f"killed at moment {fatal} of {moments}"
+            assert len(bought) == len(set(bought)), "a reply was bought twice"
+            assert len(evaluated) == len(set(evaluated)), "a candidate was evaluated twice"
+
+    def test_killed_again_and_again_a_concurrent_run_repeats_nothing(
+        self, tmp_path: Path, archive: Archive
+    ) -> None:
+        campaign = self.load(tmp_path, concurrency=5)
+        run = archive.create(campaign)
+        rng, bought, evaluated, kills = random.Random(3), [], [], 0
+        while True:
+            attempt = _Attempt(self, campaign, run, rng.randrange(4, 30) if kills < 12 else None)
+            try:
+                attempt.run()
+                break
+            except _Killed:
+                kills += 1
+            finally:
+                bought += attempt.models.bought
+                evaluated += attempt.pool.evaluated
+        assert kills > 1
+        assert len(bought) == len(set(bought))
+        assert len(evaluated) == len(set(evaluated)) == self.evaluations
+
+    def test_no_prompt_holds_a_private_metric(self, campaign: Campaign, archive: Archive) -> None:
+        models = self.run(campaign, archive.create(campaign)).models
+        assert models.prompts
+        for prompt in models.prompts:
+            for message in prompt:
+                assert "271828" not in message.content
+                assert "secret" not in message.content
+
+    def test_prompts_stay_bounded_whatever_evaluators_write(
+        self, campaign: Campaign, archive: Archive
+    ) -> None:
+        def verbose(request: EvaluationRequest) -> EvaluationResult:
+            result = self.measure(request)
+            text = f"{request.number} " * 40_000
+            if result.outcome is Outcome.SCORED:
+                return result.model_copy(update={"feedback": text})
+            return result.model_copy(update={"error": text})
+
+        models = self.run(campaign, archive.create(campaign), evaluate=verbose).models
+        assert max(_length(prompt) for prompt in models.prompts) < LONGEST_PROMPT
+
+    def test_nothing_but_failures(self, campaign: Campaign, archive: Archive) -> None:
+        def hopeless(request: EvaluationRequest) -> EvaluationResult:
+            if request.number == 0:
+                return self.measure(request)
+            return failed(Outcome.TIMED_OUT, "more than 30 seconds")
+
+        run = archive.create(campaign)
+        self.run(campaign, run, evaluate=hopeless)
+        assert run.evaluations() == self.evaluations
+
+    def test_a_model_that_only_repeats_the_program(
+        self, campaign: Campaign, archive: Archive
+    ) -> None:
+        said = self.answer
+
+        def repeats(messages: Sequence[Message], seed: int) -> str:
+            fences = re.findall(r"^(?:`{3,})\w*\n.*?^`{3,}$", messages[-1].content, re.M | re.S)
+            return fences[0] if fences else said(messages, seed)
+
+        run = archive.create(campaign)
+        with contextlib.suppress(ModelError):  # it may be given up, with the reason
+            self.run(campaign, run, answer=repeats)
+        evaluated = [c.digest for c in run.candidates() if c.outcome is not Outcome.REJECTED]
+        assert len(evaluated) == len(set(evaluated)), "the same program was evaluated twice"
+
+    @pytest.mark.parametrize("junk", ["", "No.", "```python\n", "{" * 5000, "\x00\ufffd" * 100])
+    def test_junk_is_given_up_with_the_reason(
+        self, campaign: Campaign, archive: Archive, junk: str
+    ) -> None:
+        run = archive.create(campaign)
+        with pytest.raises(ModelError, match="in a row"):
+            self.run(campaign, run, answer=lambda messages, seed: junk)
+        assert all(c.error for c in run.candidates() if c.outcome is Outcome.REJECTED)
+
+    def test_a_step_over_ten_thousand_candidates(self, tmp_path: Path, archive: Archive) -> None:
+        campaign = self.load(tmp_path, concurrency=1, budget__evaluations=10_000)
+        run = archive.create(campaign)
+        self.fill(run, campaign, 10_000)
+        more = self.load(tmp_path, concurrency=1, budget__evaluations=10_004)
+        run.update(more)
+        attempt = _Attempt(self, more, run)
+        attempt.run()
+        assert run.evaluations() == 10_004
+        assert max(_length(prompt) for prompt in attempt.models.prompts) < LONGEST_PROMPT
+
+    # -- how it is run ------------------------------------------------------------------
+
+    def run(
+        self,
+        campaign: Campaign,
+        run: CampaignArchive,
+        *,
+        answer: Answer | None = None,
+        evaluate: Evaluate | None = None,
+    ) -> _Attempt:
+        """Run to the end, and what that took."""
+        attempt = _Attempt(self, campaign, run, answer=answer, evaluate=evaluate)
+        attempt.run()
+        return attempt
+
+    def fill(self, run: CampaignArchive, campaign: Campaign, size: int) -> None:
+        """An archive as a run of many one-edit steps would have left it."""
+        rng = random.Random(0)
+        with run.hold():
+            for number in range(size):
+                step = run.open_step().number
+                text = self.program + (f"# {rng.random()}\n" if number else "")
+                candidate = run.queue_candidate(
+                    step,
+                    0,
+                    Program(files={"program.py": text}),
+                    parents=[rng.randrange(number)] if number else [],
+                    operator="evolve" if number else "seed",
+                    thought="A thought. " * 20,
+                )
+                if number and rng.random() < 0.2:
+                    result = failed(Outcome.CRASHED, "ZeroDivisionError")
+                else:
+                    result = scored_secretly(score=rng.random(), size=float(len(text)))
+                run.settle(candidate.number, result)
+                run.end_step(step)
+
+
+class _Models(ScriptedModels):
+    """Seeds the model by the place of the call, as the real client does."""
+
+    def __init__(self, run: CampaignArchive, answer: Answer) -> None:
+        super().__init__(run, lambda messages: "")
+        self._seeded = answer
+
+    def reply_to(self, step: int, call: int, messages: Sequence[Message]) -> str:
+        return self._seeded(messages, random.Random(f"{step}/{call}").getrandbits(31))
+
+
+class _Attempt:
+    """One run of an engine, which may be killed at one of its moments.
+
+    A moment is a model's reply before and after it is stored, or an evaluation before and
+    after it is done: every await of a step that something outside can happen at.
+    """
+
+    def __init__(
+        self,
+        suite: StrategyConformance,
+        campaign: Campaign,
+        run: CampaignArchive,
+        fatal: int | None = None,
+        *,
+        answer: Answer | None = None,
+        evaluate: Evaluate | None = None,
+    ) -> None:
+        self.moments = 0
+        self._fatal = fatal
+        self._run = run
+        answers, measures = answer or suite.answer, evaluate or suite.measure
+        self.models = _Models(run, partial(self._at_a_moment, answers))
+        self.pool = ScriptedPool(partial(self._at_a_moment, measures))
+        task = Task(
+            description=campaign.settings.task,
+            objectives=campaign.objectives,
+            seed_program=campaign.seed_program,
+        )
+        run.mark_lost()
+        ledger = Ledger(usd=None, tokens=None, spent=run.usage())
+        strategy = load_strategy(campaign.settings.strategy, task)
+        self._engine = Engine(
+            campaign, run, strategy, task, self.models, ledger, self.pool, Silent()
+        )
+
+    def run(self) -> None:
+        with self._run.hold():
+            asyncio.run(self._engine.run())
+
+    def _at_a_moment(self, function: Callable[..., _R], *arguments: object) -> _R:
+        self._pass()
+        result = function(*arguments)
+        self._pass()
+        return result
+
+    def _pass(self) -> None:
+        if self.moments == self._fatal:
+            raise _Killed
+        self.moments += 1
+
+
+def scored_secretly(**scores: float) -> EvaluationResult:
+    """A result with these scores and a private one that no prompt may hold."""
+    metrics = {name: Score(value=v, low=v, high=v) for name, v in scores.items()}
+    metrics["secret"] = Score(value=SECRET, low=SECRET, high=SECRET)
+    stage = StageResult(stage="evaluate", scores=metrics, passed=True, seconds=0.0)
+    return EvaluationResult(outcome=Outcome.SCORED, stages=(stage,))
+
+
+def _history(run: CampaignArchive) -> History:
+    def line(c: Candidate) -> tuple[object, ...]:
+        return (c.step, c.outcome, c.digest, c.scores, c.parents, c.operator, c.name, c.error)
+
+    return [line(candidate) for candidate in run.candidates()]
+
+
+def _length(prompt: Sequence[Message]) -> int:
+    return sum(len(message.content) for message in prompt)
+
+
+def _toml(value: JsonValue) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)

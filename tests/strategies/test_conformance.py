@@ -1,0 +1,26 @@
+"""Every strategy that comes with metasearch passes the suite that others may use, too."""
+
+from __future__ import annotations
+
+import pytest
+
+from metasearch.testing.strategy_conformance import StrategyConformance
+
+pytestmark = pytest.mark.slow
+
+
+class TestMapElites(StrategyConformance):
+    strategy = "map_elites"
+    options = {"islands": 2, "migration_interval": 5, "features": ["length", "size"]}
+
+
+class TestBestOfN(StrategyConformance):
+    strategy = "best_of_n"
+
+
+class TestIterativeRepair(StrategyConformance):
+    strategy = "iterative_repair"
+
+
+class TestRandomParent(StrategyConformance):
+    strategy = "random_parent"
