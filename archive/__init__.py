@@ -15,8 +15,10 @@ from metasearch.archive.facts import (
     State,
     StepRecord,
 )
+from metasearch.archive.queries import NOW
 
 __all__ = [
+    "NOW",
     "Archive",
     "Bill",
     "CampaignArchive",

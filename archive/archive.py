@@ -102,7 +102,7 @@ class CampaignArchive(Lease, Journal, Records, Costs):
         )
 
     def update(self, campaign: Campaign) -> None:
-        """Continue with other settings, such as a larger budget, or another evaluator.
+        """Continue with other settings, such as a larger budget, another evaluator or prompts.
 
         The earlier ones stay on record, and so does every score as it was measured.
 
@@ -121,17 +121,20 @@ class CampaignArchive(Lease, Journal, Records, Costs):
             settings=campaign.settings,
             evaluator_digest=campaign.evaluator_digest,
         )
-        if now == self._identity:
+        files = {}
+        if now.evaluator_digest != self._identity.evaluator_digest:
+            files["evaluator"] = campaign.evaluator_files
+        if campaign.prompts and campaign.prompts != self._campaign_files("prompts"):
+            files["prompts"] = campaign.prompts
+        if now == self._identity and not files:
             return
-        evaluator = now.evaluator_digest != self._identity.evaluator_digest
         with self._writing() as connection:
             self._refuse_if_held_elsewhere(connection)
             seq = self._advance(connection, facts=1).seq
             connection.execute(_ADD_SETTINGS, (self._campaign, seq, *_settings_of(campaign)))
-            if evaluator:
-                files = campaign.evaluator_files
-                _add_files(self._database, connection, self._campaign, seq, "evaluator", files)
-            self._event(connection, seq, "changed", detail="evaluator" if evaluator else "")
+            for kind, texts in files.items():
+                _add_files(self._database, connection, self._campaign, seq, kind, texts)
+            self._event(connection, seq, "changed", detail=" and ".join(files))
         self._identity = now
 
 
@@ -299,6 +302,7 @@ class Archive:
             "seed_digest": campaign.seed_program.digest,
         }
         files = {"seed": campaign.seed_program.files, "evaluator": campaign.evaluator_files}
+        files["prompts"] = campaign.prompts
         with self._database.writing() as connection:
             key = connection.execute(_ADD, row).lastrowid
             assert key is not None

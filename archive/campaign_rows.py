@@ -67,10 +67,10 @@ class CampaignFileRow(Row, table=True):
     __table_args__ = (of_campaign(), content(), CLUSTERED)
     campaign: int = primary()
     kind: str = words(primary_key=True)
-    """``seed`` or ``evaluator``."""
+    """``seed``, ``evaluator`` or ``prompts``."""
     seq: int = primary()
     """Fact that brought it: 1 for the campaign's beginning, later ones for an evaluator that
-    was accepted in its place."""
+    was accepted in its place, and for other prompt templates; all files of a kind together."""
     position: int = primary()
     path: str = words()
     blob: bytes = binary()

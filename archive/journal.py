@@ -79,6 +79,16 @@ WHERE campaign = ? AND step = ? AND asker = ? AND call = ? AND generation = ?
 """
 
 
+_TEMPLATES = """
+SELECT path, blob FROM campaign_file
+WHERE campaign = :campaign AND kind = 'prompts' AND seq = (
+    SELECT max(f.seq) FROM exchange AS e JOIN campaign_file AS f USING (campaign)
+    WHERE campaign = :campaign AND step = :step AND asker = -1 AND call = :call
+        AND f.kind = 'prompts' AND f.seq < e.asked)
+ORDER BY position
+"""
+
+
 class Journal(Core):
     """The model calls of one campaign.
 
@@ -226,6 +236,12 @@ class Journal(Core):
             steps = self._progress(connection)["steps"]
         for step in range(steps):
             yield from self._exchanges(_ALL, step)
+
+    def templates_of(self, step: int, call: int) -> dict[str, str]:
+        """The prompt templates in force when a step asked: name -> SHA-256 of the text."""
+        row = {"campaign": self._campaign, "step": step, "call": call}
+        with self._database.reading() as connection:
+            return {path: blob.hex() for path, blob in connection.execute(_TEMPLATES, row)}
 
     def exchanges_of(self, number: int) -> list[Exchange]:
         """The calls that led to a candidate: those of its step before it was proposed."""

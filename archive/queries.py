@@ -153,6 +153,7 @@ class Queries(Recordings):
                 settings=identity.settings,
                 seed_program=Program(files=seed),
                 evaluator_files=self._campaign_files("evaluator"),
+                prompts=self._campaign_files("prompts"),
             )
 
     def as_of(self, seq: int) -> PastView:
@@ -299,6 +300,12 @@ class Queries(Recordings):
         place = {"campaign": self._campaign, "until": until}
         with self._database.reading() as connection:
             return [number for (number,) in connection.execute(_OPEN, place)]
+
+    def next_step(self) -> int:
+        """The number that the next new step will get."""
+        with self._database.reading() as connection:
+            steps: int = self._progress(connection)["steps"]
+        return steps
 
     def events(self, after_seq: int = 0, limit: int = 1000) -> list[Event]:
         """What happened after a fact, oldest first."""

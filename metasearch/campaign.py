@@ -135,6 +135,9 @@ class ModelSection(Frozen):
     temperature: float = Field(default=0.8, ge=0, le=2)
     max_tokens: int = Field(default=8192, ge=1)
     """Upper limit of one reply; also what a reservation assumes."""
+    prompt_tokens: int | None = Field(default=None, ge=1)
+    """Most tokens of a prompt; by default what the model's context holds besides a reply, or
+    100,000 where that is not known. Less important parts of a longer prompt are left out."""
     timeout: float = Field(default=300.0, gt=0)
     """Seconds for one attempt."""
     retries: int = Field(default=6, ge=0, le=100)
@@ -268,6 +271,10 @@ class Campaign(Frozen):
     """Sources by path relative to the folder: evaluator, harness, and for an evaluator given by
     file also every ``*.py`` directly in the folder that is no part of the program, since the
     evaluator may import it."""
+
+    prompts: dict[str, str] = {}
+    """Prompt templates, name -> text: the folder's own and, in place of all others, ours. They
+    decide what models are told and no score, so they may change while a campaign goes on."""
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

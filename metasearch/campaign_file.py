@@ -21,8 +21,11 @@ from pydantic import BaseModel, ValidationError
 from metasearch.campaign import Campaign, CampaignFile
 from metasearch.errors import CampaignError
 from metasearch.program import MAX_PROGRAM_BYTES, Program, RegionError, protected_text
+from metasearch.prompts import SUFFIX, effective
 
 CAMPAIGN_FILE = "campaign.toml"
+PROMPTS = "prompts"
+"""The folder with a campaign's own prompt templates."""
 
 MAX_SIBLINGS = 100
 """Python files beside an evaluator that are taken for a part of it."""
@@ -71,6 +74,7 @@ def load_campaign(path: Path, overrides: dict[str, Any] | None = None) -> Campai
         settings=settings,
         seed_program=_seed_program(file, settings),
         evaluator_files=_evaluator_files(file, settings),
+        prompts=_prompts(file),
     )
 
 
@@ -179,6 +183,23 @@ def _evaluator_files(file: Path, settings: CampaignFile) -> dict[str, str]:
             f"{MAX_EVALUATOR_BYTES // 10**6} MB; move what it does not import out of the folder."
         )
     return files
+
+
+def _prompts(file: Path) -> dict[str, str]:
+    """The templates in force: those of the folder ``prompts``, and ours for all others."""
+    folder = file.parent / PROMPTS
+    names = sorted(p.name for p in folder.glob("[!.]*")) if folder.is_dir() else []
+    own = {}
+    for name in names:
+        if not name.endswith(SUFFIX):
+            raise CampaignError(
+                f"{file}: {PROMPTS}/{name} is no prompt template; these are named NAME{SUFFIX}"
+            )
+        own[name.removesuffix(SUFFIX)] = _read(file, "a prompt template is", f"{PROMPTS}/{name}")
+    try:
+        return effective(own)
+    except CampaignError as error:
+        raise CampaignError(f"{folder}: {error}") from None
 
 
 def _siblings(file: Path, taken: Set[str]) -> list[str]:

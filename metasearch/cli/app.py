@@ -275,6 +275,25 @@ def show(
 
 @app.command(rich_help_panel="Results")
 @guarded
+def prompt(
+    campaign: CampaignArgument,
+    step: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="By default the next one.")
+    ] = None,
+    call: Annotated[
+        int | None, typer.Option(metavar="K", min=0, help="One call of the step; all if not given.")
+    ] = None,
+    archive: ArchiveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What a step has asked the model, word for word, or what the next one would ask."""
+    from metasearch.cli import prompts
+
+    prompts.prompt(archive, campaign, step, call, as_json=as_json)
+
+
+@app.command(rich_help_panel="Results")
+@guarded
 def best(
     campaign: CampaignArgument, archive: ArchiveOption = None, as_json: JsonOption = False
 ) -> None:

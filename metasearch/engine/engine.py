@@ -82,7 +82,7 @@ class Engine:
         """
         self.archive = archive
         self.task = task
-        self.prompts = Prompts()
+        self.prompts = Prompts(campaign.prompts)
         self.seed = campaign.settings.seed
         self._campaign = campaign
         self._strategy = strategy
@@ -349,6 +349,14 @@ class Engine:
         """A text file of the campaign's folder that a strategy's option names."""
         where = self._campaign.folder / CAMPAIGN_FILE
         return read_beside(where, "strategy.options names", path)
+
+    async def prompt_tokens(self, role: Role) -> int:
+        """Most tokens of a prompt for this role."""
+        return await self._models.prompt_tokens(role)
+
+    def notice(self, text: str) -> None:
+        """Tell the observer something that a person should know."""
+        self._observer.notice(text)
 
     async def ask(
         self,

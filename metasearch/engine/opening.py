@@ -13,6 +13,7 @@ from metasearch.errors import CampaignChanged, UsageError
 from metasearch.exchange import Exchange, ExchangeState
 from metasearch.models import Ledger, Recording, read_recording, source_of
 from metasearch.sandboxes.build import build_campaign_image
+from metasearch.step import Task
 
 
 def open_run(
@@ -114,6 +115,34 @@ def close_steps(run: CampaignArchive, strategy: str, observer: Observer) -> None
             f"Closed {len(steps)} unfinished steps of {strategy}; "
             f"their {replies} replies stay on record."
         )
+
+
+def task_of(campaign: Campaign) -> Task:
+    """What prompts may know of a campaign."""
+    settings = campaign.settings
+    return Task(
+        description=settings.task,
+        objectives=campaign.objectives,
+        metrics=settings.evaluator.metrics,
+        seed_program=campaign.seed_program,
+        packages=settings.sandbox.preload,
+        seconds=settings.sandbox.timeout,
+        memory=settings.sandbox.memory,
+    )
+
+
+def tell_prompts(stored: Campaign, campaign: Campaign, observer: Observer) -> None:
+    """Say which prompt templates are others than when the run was last on its way.
+
+    Scores stay comparable, so it goes on with them; the archive keeps the earlier ones.
+    """
+    names = sorted(
+        name
+        for name, text in campaign.prompts.items()
+        if stored.prompts and stored.prompts.get(name) != text
+    )
+    if names:
+        observer.notice(f"Prompt templates that have changed: {', '.join(names)}.")
 
 
 def ledger_of(campaign: Campaign, run: CampaignArchive) -> Ledger:

@@ -21,6 +21,9 @@ class Models(Protocol):
     def in_flight(self) -> int:
         """Calls under way."""
 
+    async def prompt_tokens(self, role: Role) -> int:
+        """Most tokens of a prompt for this role."""
+
     def recall(self, step: int, call: int, messages: Sequence[Message]) -> Reply | None:
         """The stored reply of this place, if there is one to this question."""
 

@@ -22,6 +22,8 @@ from metasearch.engine.opening import (
     ledger_of,
     open_run,
     recordings_for,
+    task_of,
+    tell_prompts,
     with_prices,
 )
 from metasearch.errors import (
@@ -70,17 +72,8 @@ async def run_campaign(
         MetasearchError: Whatever stopped the run; all facts up to then are stored.
     """
     observer = observer or Silent()
-    settings = campaign.settings
-    task = Task(
-        description=settings.task,
-        objectives=campaign.objectives,
-        metrics=settings.evaluator.metrics,
-        seed_program=campaign.seed_program,
-        packages=settings.sandbox.preload,
-        seconds=settings.sandbox.timeout,
-        memory=settings.sandbox.memory,
-    )
-    strategy = load_strategy(settings.strategy, task)
+    task = task_of(campaign)
+    strategy = load_strategy(campaign.settings.strategy, task)
     with Archive.open(archive_path, create=True) as archive:
         run, resumed = open_run(archive, campaign, fresh=fresh, accept=accept_evaluator)
         with run.hold(), _pausing(run):
@@ -108,7 +101,8 @@ async def _search(
     resumed: bool,
 ) -> tuple[str, Report]:
     """Open the rooms, run the engine in them, measure the best on the test split."""
-    settings, stored = campaign.settings, run.resolved().settings
+    before = run.resolved()
+    settings, stored = campaign.settings, before.settings
     lost = run.mark_lost()
     ledger = ledger_of(campaign, run)
     models = ModelClient(
@@ -137,6 +131,7 @@ async def _search(
                 setting_up.create_task(_measure_seed(campaign, pool, engine, first))
             if stored.strategy != settings.strategy:
                 close_steps(run, stored.strategy.name, observer)
+            tell_prompts(before, campaign, observer)
             run.update(with_prices(campaign, checked.result()))
             reason = await engine.run()
         best = engine.report().best

@@ -7,13 +7,17 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
 from metasearch.archive import StepRecord
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
+from metasearch.errors import ContextOverflow
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded, Selection
 from metasearch.operators.structured import once_more, question, read
 from metasearch.program import Program
+from metasearch.prompts import shrinking
 from metasearch.step import Answer, Refused, Rejected, Reply, Task, View
 
 if TYPE_CHECKING:
@@ -76,7 +80,33 @@ class LiveStep:
     ) -> Reply:
         """See :class:`metasearch.step.Step`."""
         call, self._asks = self._asks, self._asks + 1
-        return await self._engine.ask(self, call, messages, role, temperature)
+        return await self._ask(call, messages, role, temperature)
+
+    async def _ask(
+        self,
+        call: int,
+        messages: Sequence[Message],
+        role: Role,
+        temperature: float | None,
+        schema: type[BaseModel] | None = None,
+    ) -> Reply:
+        """Ask with what fits into the model's context, and with less if it is too much still."""
+        engine = self._engine
+        prompts = shrinking(messages, await engine.prompt_tokens(role), self.render)
+        # What an earlier run has asked at this place in the end.
+        known = engine.archive.exchange(self.number, call)
+        asked = known.messages if known is not None else ()
+        first = next((n for n, p in enumerate(prompts) if p.messages == asked), 0)
+        *longer, shortest = prompts[first:]
+        for prompt in longer:
+            try:
+                return await engine.ask(self, call, prompt.messages, role, temperature, schema)
+            except ContextOverflow as error:
+                engine.notice(
+                    f"Step {self.number}: {error} Asking again with about half of it; the less "
+                    "important parts are left out."
+                )
+        return await engine.ask(self, call, shortest.messages, role, temperature, schema)
 
     async def ask_for(
         self,
@@ -93,7 +123,7 @@ class LiveStep:
         talk: Sequence[Message] = question(self, messages, schema)
         answer: Answer | Refused = Refused("")
         for call in calls:
-            reply = await self._engine.ask(self, call, talk, role, temperature, schema)
+            reply = await self._ask(call, talk, role, temperature, schema)
             answer = read(reply, schema)
             if not isinstance(answer, Refused):
                 break

@@ -4,7 +4,7 @@ Importing this package imports no litellm; the first model that is checked or as
 """
 
 from metasearch.models.call import CUT, MAX_REPLY
-from metasearch.models.client import Backoff, ModelClient
+from metasearch.models.client import PROMPT_TOKENS, Backoff, ModelClient
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, Reservation
 from metasearch.models.memory_journal import MemoryJournal
@@ -14,6 +14,7 @@ from metasearch.models.replay import Recording, read_recording, source_of
 __all__ = [
     "CUT",
     "MAX_REPLY",
+    "PROMPT_TOKENS",
     "Backoff",
     "Journal",
     "Ledger",

@@ -47,6 +47,8 @@ from metasearch.step import Reply
 
 EMPTY_RETRIES = 2
 """Empty replies are billed like others, so they are asked again less often than faults are."""
+PROMPT_TOKENS = 100_000
+"""Of a prompt for a model whose context litellm's table does not know."""
 CONNECT_ATTEMPTS = 3
 """Refused connections after which a server that has never answered counts as not there."""
 
@@ -207,6 +209,18 @@ class ModelClient:
         await self._prepare(model)
         input_tokens = most_tokens(self._clean(messages))
         return most(self._prices[model], input_tokens, max_tokens), input_tokens + max_tokens
+
+    async def prompt_tokens(self, role: Role) -> int:
+        """Most tokens of a prompt: as set, or what the model's context holds besides a reply."""
+        if self._settings.prompt_tokens is not None:
+            return self._settings.prompt_tokens
+        model = self._settings.model_for(role)
+        await self._prepare(model)
+        entry = None if self._provider is None else self._provider.price_entry(model)
+        window = None if entry is None else entry.get("max_input_tokens")
+        if not isinstance(window, int) or window <= 0:
+            return PROMPT_TOKENS
+        return max(window - self._settings.max_tokens, window // 2)
 
     def recall(
         self, step: int, call: int, messages: Sequence[Message], asker: int | None = None

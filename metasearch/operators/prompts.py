@@ -1,8 +1,9 @@
 """How programs, scores and feedback stand in a prompt.
 
-Everything that strategies show a model is rendered here, so that all of them speak of
-programs in one form, nothing private gets in, and every part that a candidate or a model
-writes has a bounded size (a program's own by ``MAX_PROGRAM_BYTES``).
+Everything that strategies show a model is put together here, from templates (see
+:mod:`metasearch.prompts`), so that all of them speak of programs in one form, nothing private
+gets in, and every part that a candidate or a model writes has a bounded size (a program's own
+by ``MAX_PROGRAM_BYTES``).
 """
 
 from __future__ import annotations
@@ -10,20 +11,43 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from metasearch.candidate import Candidate, Outcome
 from metasearch.exchange import Message
-from metasearch.formats import BLOCK, COMPLETE_FILES, SEARCH_REPLACE, UNIFIED_DIFF
+from metasearch.formats import EDITS
 from metasearch.program import Program, protected_text
+from metasearch.prompts import FEEDBACK_LIMIT, Draft, Part, fence, shorten
 from metasearch.step import Step, Task
 
-FEEDBACK_LIMIT = 4_000
-"""Characters of feedback, error or printed text shown for one candidate."""
+__all__ = [
+    "ANSWER_LIMIT",
+    "FEEDBACK_LIMIT",
+    "Brief",
+    "Shown",
+    "answer_rules",
+    "evolve_message",
+    "fence",
+    "render_program",
+    "render_result",
+    "render_scores",
+    "repair_message",
+    "shorten",
+    "show",
+    "task_message",
+    "thought_of",
+]
 
 ANSWER_LIMIT = 40_000
 """Characters of a model's own earlier answer that a repair turn repeats."""
 
+_PRINTED = (1_500, 400)
+"""Characters of what a parent printed, and what is left of them in a prompt that is too long."""
+_FEEDBACK = (FEEDBACK_LIMIT, 1_000)
+"""Likewise of its feedback or error."""
+
 _LANGUAGES = {"py": "python", "js": "javascript", "ts": "typescript", "rs": "rust", "sh": "bash"}
+_ANSWERS = {line: f"answer_{name}" for name, line in EDITS.items()}
 
 
 @dataclass(frozen=True)
@@ -34,11 +58,15 @@ class Shown:
     program: Program
 
 
-def fence(text: str, language: str = "") -> str:
-    """Text in a Markdown fence that it cannot close by itself."""
-    longest = max((len(ticks) for ticks in re.findall(r"`{3,}", text)), default=2)
-    ticks = "`" * (longest + 1)
-    return f"{ticks}{language}\n{text if text.endswith(chr(10)) else text + chr(10)}{ticks}"
+class Brief(Protocol):
+    """What of a step prompts are written from: its task, and the campaign's templates."""
+
+    @property
+    def task(self) -> Task:
+        """See :class:`metasearch.step.Step`."""
+
+    def render(self, template: str, /, **values: object) -> str:
+        """See :class:`metasearch.step.Step`."""
 
 
 def render_program(program: Program) -> str:
@@ -50,14 +78,6 @@ def render_program(program: Program) -> str:
     return "\n".join(parts)
 
 
-def shorten(text: str, limit: int = FEEDBACK_LIMIT) -> str:
-    """The text, with its middle left out if it is longer than ``limit`` characters."""
-    if len(text) <= limit:
-        return text
-    half = (limit - 40) // 2
-    return f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
-
-
 def render_scores(candidate: Candidate, task: Task) -> str:
     """The public scores in one line, objectives first."""
     names = [objective.name for objective in task.objectives]
@@ -65,85 +85,53 @@ def render_scores(candidate: Candidate, task: Task) -> str:
     return ", ".join(f"{name} = {candidate.scores[name]:.10g}" for name in names)
 
 
-def render_result(candidate: Candidate, task: Task) -> str:
-    """What became of a candidate: scores or the reason it has none, and its feedback."""
-    if candidate.scored:
-        lines = [f"Result: {render_scores(candidate, task)}"]
-    elif not candidate.complete:
-        reached = f"stopped after stage {candidate.stage!r}, below its threshold"
-        lines = [f"Result: {reached}: {render_scores(candidate, task)}"]
-    else:
-        lines = [f"Result: {candidate.outcome}: {shorten(candidate.error)}"]
-    if candidate.feedback:
-        lines.append(f"Feedback from the evaluator:\n{shorten(candidate.feedback)}")
-    return "\n".join(lines)
+def render_result(ctx: Brief, candidate: Candidate, limit: int = FEEDBACK_LIMIT) -> str:
+    """What became of a candidate: scores or the reason it has none, and its feedback.
 
-
-def task_message(task: Task, answer_format: str) -> Message:
-    """The system message: the task, its objectives, the rules and the answer's format."""
-    aims = [f"- {o.name}: {o.direction} it" for o in task.objectives]
-    parts = [
-        "You improve programs step by step. A program is run in isolation, without network, "
-        "and measured; you see the measurements and propose a better program.",
-        f"# Task\n{task.description}",
-        "# Objectives\n" + "\n".join(aims),
-        "# Rules\n" + "\n".join(_rules(task)),
-        "# Answer\nFirst say in a sentence or two what you change and why. Then the edit.\n"
-        + answer_rules(answer_format),
-    ]
-    return Message(role="system", content="\n\n".join(parts))
-
-
-def _rules(task: Task) -> list[str]:
-    rules = [
-        "- Keep the names and signatures that the task asks for.",
-        "- The program must be deterministic unless the task says otherwise.",
-        f"- Limits: {task.seconds:g} seconds for a call, {task.memory / 1e6:.0f} MB of memory.",
-    ]
-    if any(path.endswith(".py") for path in task.seed_program.files):
-        there = ", ".join(["Python's standard library", *task.packages])
-        rules.append(f"- Sure to be installed: {there}.")
-    if protected_text(task.seed_program):
-        rules.append(
-            "- Only the text between the lines EVOLVE-BLOCK-START and EVOLVE-BLOCK-END may "
-            "change; there, new imports and functions are welcome. Keep these marker lines and "
-            "everything outside them exactly as they are."
-        )
-    return rules
-
-
-def answer_rules(answer_format: str) -> str:
-    """The literal line that names the answer's format, and what it means."""
-    if answer_format == UNIFIED_DIFF:
-        return (
-            f"{UNIFIED_DIFF}\n"
-            "Give one fenced code block marked diff. Every hunk shows, after its @@ line, at "
-            "least three unchanged lines before and after the change, exactly as they stand in "
-            "the current program; they must tell the place. Begin each file with its --- and "
-            "+++ lines; /dev/null stands for the other side of a file that is made or deleted."
-        )
-    if answer_format == BLOCK:
-        return (
-            f"{BLOCK}\n"
-            "Give the whole new text that stands between the EVOLVE-BLOCK-START and "
-            "EVOLVE-BLOCK-END lines, without these lines, in one fenced code block. Leave "
-            "nothing out and abbreviate nothing."
-        )
-    if answer_format == SEARCH_REPLACE:
-        return (
-            f"{SEARCH_REPLACE}\n"
-            "Write one or more blocks of this form. SEARCH quotes whole lines of the current "
-            "program, one or several, with their indentation; they must stand in it exactly "
-            "once. No new lines delete them; to insert, repeat the quoted lines among the new "
-            "ones. Blocks apply in order, each to the result of those before:\n"
-            "<<<<<<< SEARCH\nlines to be replaced\n=======\nnew lines\n>>>>>>> REPLACE\n"
-            "If the program has several files, put '### File: PATH' before a block."
-        )
-    return (
-        f"{COMPLETE_FILES}\n"
-        "Give each changed file whole, in one fenced code block under a line '### File: PATH'. "
-        "Leave nothing out and abbreviate nothing. The line '### Delete file: PATH' deletes one."
+    Args:
+        ctx: The step.
+        candidate: Settled.
+        limit: Characters of error and of feedback; with 0 no feedback is shown.
+    """
+    return ctx.render(
+        "result",
+        **_outcome(candidate, ctx.task),
+        error=candidate.error,
+        feedback=candidate.feedback if limit else "",
+        limit=limit or _FEEDBACK[-1],
     )
+
+
+def _outcome(candidate: Candidate, task: Task) -> dict[str, str]:
+    """What templates are told of how a candidate fared; nothing private is among it."""
+    scored = candidate.outcome is Outcome.SCORED
+    return {
+        "outcome": str(candidate.outcome),
+        "scores": render_scores(candidate, task) if scored else "",
+        "stage": "" if candidate.complete else candidate.stage,
+    }
+
+
+def task_message(ctx: Brief, answer_format: str) -> Message:
+    """The system message: the task, its objectives, the rules and the answer's format."""
+    task = ctx.task
+    text = ctx.render(
+        "task",
+        task=task.description,
+        objectives=[{"name": o.name, "direction": str(o.direction)} for o in task.objectives],
+        seconds=f"{task.seconds:g}",
+        megabytes=f"{task.memory / 1e6:.0f}",
+        python=any(path.endswith(".py") for path in task.seed_program.files),
+        packages=task.packages,
+        blocks=bool(protected_text(task.seed_program)),
+        answer=answer_rules(ctx, answer_format),
+    )
+    return Message(role="system", content=text)
+
+
+def answer_rules(ctx: Brief, answer_format: str) -> str:
+    """The literal line that names the answer's format, and what it means."""
+    return ctx.render(_ANSWERS[answer_format], form=answer_format)
 
 
 def show(ctx: Step, candidate: Candidate) -> Shown:
@@ -160,6 +148,9 @@ def evolve_message(
 ) -> Message:
     """Ask for a better program than ``parent``.
 
+    In a prompt that is too long the printed output is shortened and dropped first, then the
+    best so far, the failures, the inspirations from the last to the first, and the feedback.
+
     Args:
         ctx: The step; gives the task and what the parent printed.
         parent: The program to change, with its result and feedback.
@@ -167,48 +158,47 @@ def evolve_message(
         top: Names and scores of the best candidates so far.
         failures: Recent unsuccessful children of the parent, with their reasons.
     """
-    task = ctx.task
-    parts = [f"## Current program\n{render_program(parent.program)}"]
-    parts.append(render_result(parent.candidate, task))
-    printed = "".join(ctx.archive.output(parent.candidate)).strip()
-    if printed:
-        parts.append(f"It printed:\n{fence(shorten(printed, 1_500))}")
+    result, *shorter = (render_result(ctx, parent.candidate, limit) for limit in (*_FEEDBACK, 0))
+    parts = [
+        Part(text=ctx.render("current", program=render_program(parent.program))),
+        Part(text=result, priority=1, name="result and feedback", shorter=tuple(shorter)),
+    ]
+    if printed := "".join(ctx.archive.output(parent.candidate)).strip():
+        text, *shorter = (ctx.render("printed", printed=printed, limit=n) for n in _PRINTED)
+        parts.append(Part(text=text, priority=5, name="printed output", shorter=tuple(shorter)))
     for other in inspirations:
         number = other.candidate.number
-        parts.append(
-            f"## Inspiration #{number}\n{render_program(other.program)}\n"
-            f"{render_result(other.candidate, task)}"
+        shown = ctx.render(
+            "inspiration",
+            number=number,
+            program=render_program(other.program),
+            result=render_result(ctx, other.candidate),
         )
+        parts.append(Part(text=shown, priority=2, name=f"inspiration #{number}"))
     if top:
-        lines = [f"- #{c.number}: {render_scores(c, task)}{_thought(c)}" for c in top]
-        parts.append("## Best so far\n" + "\n".join(lines))
+        shown = ctx.render("top", candidates=[_line(c, ctx.task) for c in top])
+        parts.append(Part(text=shown, priority=4, name="best so far"))
     if failures:
-        lines = [f"- {_failure(c, task)}{_thought(c)}" for c in failures]
-        parts.append("## Attempts on this program that did not help\n" + "\n".join(lines))
-    parts.append("## Now\nPropose a change of the current program that improves the objectives.")
-    return Message(role="user", content="\n\n".join(parts))
+        shown = ctx.render("failures", attempts=[_line(c, ctx.task) for c in failures])
+        parts.append(Part(text=shown, priority=3, name="attempts that did not help"))
+    parts.append(Part(text=ctx.render("evolve")))
+    return Draft.of(parts)
 
 
-def _thought(candidate: Candidate) -> str:
-    text = " ".join((candidate.thought or candidate.name).split())
-    return f" ({text[:200]})" if text else ""
+def _line(candidate: Candidate, task: Task) -> dict[str, object]:
+    """What one line says of a candidate."""
+    return {
+        **_outcome(candidate, task),
+        "number": candidate.number,
+        "error": " ".join(candidate.error.split())[:300],
+        "thought": " ".join((candidate.thought or candidate.name).split())[:200],
+    }
 
 
-def _failure(candidate: Candidate, task: Task) -> str:
-    if candidate.outcome is Outcome.SCORED:
-        early = "" if candidate.complete else f"stopped after stage {candidate.stage!r}: "
-        return early + render_scores(candidate, task)
-    return f"{candidate.outcome}: {' '.join(candidate.error.split())[:300]}"
-
-
-def repair_message(reason: str, answer_format: str) -> Message:
+def repair_message(ctx: Brief, reason: str, answer_format: str) -> Message:
     """Say why the last answer could not be used and ask for it again."""
-    return Message(
-        role="user",
-        content=f"Your last answer could not be used: {shorten(reason)}\n"
-        "Give the whole edit again, corrected, against the current program shown above.\n"
-        + answer_rules(answer_format),
-    )
+    answer = answer_rules(ctx, answer_format)
+    return Message(role="user", content=ctx.render("repair", reason=reason, answer=answer))
 
 
 def thought_of(reply: str) -> str:

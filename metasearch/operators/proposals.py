@@ -40,6 +40,6 @@ async def propose(
             break
         talk += [
             Message(role="assistant", content=shorten(reply.text, ANSWER_LIMIT)),
-            repair_message(candidate.error, answer_format),
+            repair_message(ctx, candidate.error, answer_format),
         ]
     return candidate

@@ -21,8 +21,9 @@ from pydantic.json_schema import GenerateJsonSchema
 from metasearch.exchange import Message
 from metasearch.formats import JSON
 from metasearch.operators.edits import fences
-from metasearch.operators.prompts import ANSWER_LIMIT, fence, shorten
-from metasearch.step import Answer, Refused, Reply, Step
+from metasearch.operators.prompts import ANSWER_LIMIT, Brief
+from metasearch.prompts import extended, fence, shorten
+from metasearch.step import Answer, Refused, Reply
 
 LONGEST = 200_000
 """Characters of a reply that is still looked through for an object."""
@@ -61,7 +62,7 @@ def schema_text(schema: type[BaseModel]) -> str:
 
 
 def question(
-    ctx: Step, messages: Sequence[Message], schema: type[BaseModel]
+    ctx: Brief, messages: Sequence[Message], schema: type[BaseModel]
 ) -> tuple[Message, ...]:
     """The messages, with the form of the answer at the end of the last one.
 
@@ -73,10 +74,10 @@ def question(
     *before, last = messages
     if last.role != "user":
         return (*messages, Message(role="user", content=form))
-    return (*before, Message(role="user", content=f"{last.content}\n\n{form}"))
+    return (*before, extended(last, form))
 
 
-def once_more(ctx: Step, asked: Sequence[Message], reply: Reply, fault: Refused) -> list[Message]:
+def once_more(ctx: Brief, asked: Sequence[Message], reply: Reply, fault: Refused) -> list[Message]:
     """The conversation that goes on with what was wrong with a reply."""
     said = shorten(reply.text, ANSWER_LIMIT) or "(nothing)"
     again = ctx.render("structured_again", fault=fault.reason)

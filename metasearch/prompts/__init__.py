@@ -1,5 +1,21 @@
-"""What models are told: templates in files of their own, filled by strategies."""
+"""What models are told: templates in files, and messages that give way part by part."""
 
-from metasearch.prompts.templates import Prompts
+from metasearch.prompts.draft import Draft, Fitted, Part, estimated_tokens, extended, fit, shrinking
+from metasearch.prompts.templates import SUFFIX, Prompts, effective
+from metasearch.prompts.texts import FEEDBACK_LIMIT, fence, shorten
 
-__all__ = ["Prompts"]
+__all__ = [
+    "FEEDBACK_LIMIT",
+    "SUFFIX",
+    "Draft",
+    "Fitted",
+    "Part",
+    "Prompts",
+    "effective",
+    "estimated_tokens",
+    "extended",
+    "fence",
+    "fit",
+    "shorten",
+    "shrinking",
+]

@@ -44,7 +44,6 @@ class BestOfN:
     Options = BaselineOptions
 
     def __init__(self, task: Task, options: BaselineOptions) -> None:
-        self.task = task
         self.options = options
 
     def observe(self, candidate: Candidate) -> None:
@@ -56,7 +55,7 @@ class BestOfN:
         edit = self.options.answer_format
         await propose(
             ctx,
-            [task_message(self.task, edit), evolve_message(ctx, seed)],
+            [task_message(ctx, edit), evolve_message(ctx, seed)],
             seed,
             answer_format=edit,
             operator="sample",
@@ -101,7 +100,7 @@ class IterativeRepair:
         prompt = evolve_message(ctx, parent, failures=tuple(self.failures))
         await propose(
             ctx,
-            [task_message(self.task, edit), prompt],
+            [task_message(ctx, edit), prompt],
             parent,
             answer_format=edit,
             operator="refine",
@@ -123,7 +122,6 @@ class RandomParent:
     Options = BaselineOptions
 
     def __init__(self, task: Task, options: BaselineOptions) -> None:
-        self.task = task
         self.options = options
         self.scored: list[int] = []
 
@@ -138,7 +136,7 @@ class RandomParent:
         edit = self.options.answer_format
         await propose(
             ctx,
-            [task_message(self.task, edit), evolve_message(ctx, parent)],
+            [task_message(ctx, edit), evolve_message(ctx, parent)],
             parent,
             answer_format=edit,
             operator="evolve",

@@ -104,7 +104,7 @@ class MapElites:
         await propose(
             ctx,
             [
-                task_message(self.task, edit),
+                task_message(ctx, edit),
                 evolve_message(
                     ctx,
                     show(ctx, parent),

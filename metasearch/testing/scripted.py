@@ -25,6 +25,7 @@ class ScriptedModels:
     Attributes:
         bought: (step, call) of every reply that was not in the journal, in order.
         prompts: The messages of these.
+        most_prompt_tokens: Of a prompt; may be changed.
     """
 
     def __init__(
@@ -33,8 +34,13 @@ class ScriptedModels:
         self.bought: list[tuple[int, int]] = []
         self.prompts: list[Sequence[Message]] = []
         self.in_flight = 0
+        self.most_prompt_tokens = 100_000
         self._archive = archive
         self._answer = answer
+
+    async def prompt_tokens(self, role: Role) -> int:
+        """The same for all roles."""
+        return self.most_prompt_tokens
 
     def recall(self, step: int, call: int, messages: Sequence[Message]) -> Reply | None:
         """The stored reply, if this question was asked here before."""

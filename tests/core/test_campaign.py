@@ -231,3 +231,30 @@ def test_candidates_may_ask_only_if_the_file_says_so(folder: Path) -> None:
     assert EvaluationSpec.of(off).asks_at_once == 0
     stored = given.settings.model_dump_json()
     assert CampaignFile.model_validate_json(stored) == given.settings
+
+
+def test_own_prompt_templates_take_the_place_of_ours(folder: Path) -> None:
+    write(folder, MINIMAL)
+    ours = load_campaign(folder).prompts
+    assert {"task", "repair", "structured"} <= set(ours)
+    (folder / "prompts").mkdir()
+    (folder / "prompts" / "repair.md.j2").write_text("Again: {{ reason }}")
+    assert load_campaign(folder).prompts == {**ours, "repair": "Again: {{ reason }}"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "pattern"),
+    [
+        ("evolv.md.j2", "", "no prompt template 'evolv'. Did you mean 'evolve'?"),
+        ("zzzzzz.md.j2", "", "no prompt template 'zzzzzz'. There are: .*answer_block, .*top"),
+        ("task.md", "", "prompts/task.md is no prompt template; these are named NAME.md.j2"),
+        ("task.md.j2", "a\n{% if %}", "template 'task', line 2: "),
+        ("task.md.j2", "\udc80", "can't decode"),
+    ],
+)
+def test_a_wrong_prompt_template_is_named(folder: Path, name: str, text: str, pattern: str) -> None:
+    write(folder, MINIMAL)
+    (folder / "prompts").mkdir()
+    (folder / "prompts" / name).write_text(text, errors="surrogateescape")
+    with pytest.raises(CampaignError, match=pattern):
+        load_campaign(folder)

@@ -436,3 +436,20 @@ def test_a_date_to_come_is_so_many_seconds_from_now() -> None:
     asked = seconds_asked(then)
     assert asked is not None
     assert 85 < asked <= 90
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "tokens"),
+    [
+        ({"default": "openai/gpt-4o-mini"}, 128_000 - 100),
+        ({"default": "openai/gpt-4", "max_tokens": 8_192}, 4_096),
+        ({"default": "openai/test"}, 100_000),
+        ({"default": "openai/gpt-4o-mini", "prompt_tokens": 777}, 777),
+    ],
+)
+async def test_a_prompt_may_fill_what_a_models_context_holds_besides_the_reply(
+    make_client: MakeClient, settings: dict[str, object], tokens: int
+) -> None:
+    async with make_client(ModelServer(), **settings) as client:
+        assert await client.prompt_tokens("propose") == tokens

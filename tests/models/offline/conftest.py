@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from metasearch.formats import COMPLETE_FILES
-from metasearch.operators.prompts import answer_rules, render_program
+from metasearch.formats import COMPLETE_FILES, EDITS
+from metasearch.operators.prompts import render_program
 from metasearch.program import Program
+from metasearch.prompts import Prompts
 
 Messages = list[dict[str, str]]
 Prompt = Callable[..., Messages]
@@ -30,8 +31,10 @@ def prompt() -> Prompt:
             shown = render_program(Program(files=dict(other)))
             parts.append(f"## Inspiration #{number}\n{shown}\nResult: score = 2")
         parts.append("## Now\nPropose a change.")
+        name = next(name for name, line in EDITS.items() if line == answer_format)
+        rules = Prompts().render(f"answer_{name}", form=answer_format)
         return [
-            {"role": "system", "content": f"# Answer\n{answer_rules(answer_format)}"},
+            {"role": "system", "content": f"# Answer\n{rules}"},
             {"role": "user", "content": "\n\n".join(parts)},
         ]
 

@@ -1,0 +1,144 @@
+"""What a campaign's next step would ask first, without opening, asking or storing anything."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from metasearch.archive import NOW, CampaignArchive, StepRecord
+from metasearch.campaign import Campaign, Role
+from metasearch.candidate import Candidate
+from metasearch.engine.opening import task_of
+from metasearch.errors import ModelSetupError, UsageError
+from metasearch.exchange import Message
+from metasearch.models import PROMPT_TOKENS, Ledger, MemoryJournal, ModelClient
+from metasearch.operators.structured import question
+from metasearch.program import Program
+from metasearch.prompts import Fitted, Prompts, fit
+from metasearch.step import Answer, Refused, Rejected, Reply, View
+from metasearch.strategies import load_strategy
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first prompt of a step that has not asked yet."""
+
+    step: int
+    role: Role
+    prompt: Fitted
+
+
+def preview(run: CampaignArchive, step: int) -> Preview:
+    """The prompt that a step would ask first, from the archive as it stands.
+
+    Args:
+        run: The campaign, with the settings and templates it was last run with.
+        step: The next one, or one that was opened and has not ended.
+
+    Raises:
+        UsageError: It is no such step, or it does other things before it asks.
+    """
+    record = next((r for r in run.unfinished_steps() if r.number == step), None)
+    coming = run.next_step()
+    if record is None:
+        if step != max(coming, 1):
+            raise UsageError(
+                f"Step {step} of {run.id} has ended without asking a model."
+                if step < coming
+                else f"The next step of {run.id} is {max(coming, 1)}; what step {step} would ask "
+                "depends on what comes before it."
+            )
+        record = StepRecord(step, NOW)
+    return asyncio.run(_first_ask(run, record))
+
+
+async def _first_ask(run: CampaignArchive, record: StepRecord) -> Preview:
+    campaign = run.resolved()
+    dry = DryStep(run, campaign, record)
+    strategy = load_strategy(campaign.settings.strategy, dry.task)
+    for candidate in run.candidates():
+        if candidate.seq < record.seq:
+            strategy.observe(candidate)
+    try:
+        await strategy.step(dry)
+    except Asked as asked:
+        tokens = await _prompt_tokens(campaign, asked.role)
+        return Preview(record.number, asked.role, fit(asked.messages, tokens, dry.render))
+    raise UsageError(f"Step {record.number} of {run.id} would end without asking a model.")
+
+
+async def _prompt_tokens(campaign: Campaign, role: Role) -> int:
+    settings = campaign.settings
+    async with ModelClient(
+        settings.models, MemoryJournal(), Ledger(), settings.seed, concurrency=1
+    ) as models:
+        try:
+            return await models.prompt_tokens(role)
+        except ModelSetupError:  # no key here, say: the run will tell
+            return PROMPT_TOKENS
+
+
+class Asked(Exception):
+    """Ends a dry step at its first ask."""
+
+    def __init__(self, role: Role, messages: Sequence[Message]) -> None:
+        super().__init__(role)
+        self.role = role
+        self.messages = messages
+
+
+class DryStep:
+    """A step up to its first ask; satisfies :class:`metasearch.step.Step`."""
+
+    def __init__(self, run: CampaignArchive, campaign: Campaign, record: StepRecord) -> None:
+        self.number = record.number
+        self.archive: View = run.as_of(record.seq)
+        self.rng = random.Random(f"{campaign.settings.seed}/{record.number}")
+        self.task = task_of(campaign)
+        self._prompts = Prompts(campaign.prompts)
+        self._run = run
+
+    def render(self, template: str, /, **values: object) -> str:
+        """See :class:`metasearch.step.Step`."""
+        return self._prompts.render(template, **values)
+
+    async def ask(
+        self, messages: Sequence[Message], *, role: Role, temperature: float | None = None
+    ) -> Reply:
+        """Keep the question and end the step."""
+        raise Asked(role, messages)
+
+    async def ask_for(
+        self,
+        schema: type[Answer],
+        messages: Sequence[Message],
+        *,
+        role: Role,
+        temperature: float | None = None,
+    ) -> Answer | Refused:
+        """Likewise."""
+        raise Asked(role, question(self, messages, schema))
+
+    async def evaluate(
+        self,
+        program: Program | Rejected,
+        *,
+        parents: Sequence[Candidate],
+        operator: str,
+        name: str = "",
+        thought: str = "",
+        island: int | None = None,
+    ) -> Candidate:
+        """Refuse: what is asked then depends on the outcome."""
+        raise UsageError(f"Step {self.number} evaluates a program before it asks a model.")
+
+    async def settled(self, before: int, since: int = 0) -> Sequence[Candidate]:
+        """See :class:`metasearch.step.Step`; refuses to wait."""
+        if any(record.number < before for record in self._run.unfinished_steps()):
+            raise UsageError(
+                f"Step {self.number} waits for earlier steps before it asks a model, and not all "
+                "of them have ended."
+            )
+        return self._run.of_steps(before, since)
