@@ -195,7 +195,9 @@ def _prompts(file: Path) -> dict[str, str]:
             raise CampaignError(
                 f"{file}: {PROMPTS}/{name} is no prompt template; these are named NAME{SUFFIX}"
             )
-        own[name.removesuffix(SUFFIX)] = _read(file, "a prompt template is", f"{PROMPTS}/{name}")
+        own[name.removesuffix(SUFFIX)] = read_beside(
+            file, "a prompt template is", f"{PROMPTS}/{name}"
+        )
     try:
         return effective(own)
     except CampaignError as error:

@@ -241,8 +241,8 @@ class GuidedEvolution:
             "guided_evolution_mutate",
             persona=ctx.render("guided_evolution_persona", persona=persona),
             request=ctx.render("guided_evolution_direction", direction=direction),
-            feedback=shorten(child.parents[0].feedback) if not child.operators else "",
-            **self._about(child.program, gene),
+            feedback="" if child.operators else shorten(child.parents[0].feedback),
+            **self._about(ctx, child.program, gene),
         )
         span = self.options.mutate_temperature
         if operator == "create":
@@ -268,7 +268,7 @@ class GuidedEvolution:
             "guided_evolution_crossover",
             variant=variant,
             other=_fenced(theirs),
-            **self._about(child.program, gene),
+            **self._about(ctx, child.program, gene),
         )
         both = Individual(child.program, (*child.parents, mate))
         span = self.options.crossover_temperature
@@ -291,7 +291,7 @@ class GuidedEvolution:
             learnt=learnt.name,
             before=_fenced(before),
             after=_fenced(learnt),
-            **self._about(child.program, gene),
+            **self._about(ctx, child.program, gene),
         )
         span, label = self.options.mutate_temperature, f"{gene.name}: as in {learnt.name}"
         return await self._rewrite(ctx, child, gene, prompt, span, "thought", label)
@@ -308,7 +308,7 @@ class GuidedEvolution:
     ) -> Individual:
         """Ask for one block and put it in its place; what cannot be used is archived, and shown."""
         temperature = ctx.rng.uniform(*temperatures)
-        talk = [task_message(self.task, BLOCK), Message(role="user", content=prompt)]
+        talk = [task_message(ctx, BLOCK), Message(role="user", content=prompt)]
         for attempt in range(self.options.repairs + 1):
             reply = await ctx.ask(tuple(talk), role="propose", temperature=temperature)
             edited = read_gene(reply.text, child.program, gene)
@@ -324,7 +324,7 @@ class GuidedEvolution:
             await ctx.evaluate(edited, parents=child.parents, operator=name, name=label)
             talk += [
                 Message(role="assistant", content=shorten(reply.text, ANSWER_LIMIT)),
-                repair_message(edited.reason, BLOCK),
+                repair_message(ctx, edited.reason, BLOCK),
             ]
         return child
 
@@ -333,14 +333,14 @@ class GuidedEvolution:
         fitting = [gene for gene in found if len(gene.text) < _BLOCK_LIMIT]
         return ctx.rng.choice(fitting) if fitting else None
 
-    def _about(self, program: Program, gene: Gene) -> dict[str, object]:
+    def _about(self, ctx: Step, program: Program, gene: Gene) -> dict[str, object]:
         """What every prompt says of the block that is to be changed."""
         return {
             "block": gene.name,
             "note": shorten(gene.note, 2_000).strip(),
             "code": _fenced(gene),
             "needed": sorted(needed_names(program, gene)),
-            "answer": answer_rules(BLOCK),
+            "answer": answer_rules(ctx, BLOCK),
         }
 
     def _gains(self, candidate: Candidate) -> tuple[float, ...]:

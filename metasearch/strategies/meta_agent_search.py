@@ -37,6 +37,7 @@ from metasearch.operators.prompts import (
 )
 from metasearch.operators.sections import sections
 from metasearch.program import Program, protected_text, protection_breach
+from metasearch.prompts import Draft, Part
 from metasearch.step import Rejected, Step, Task
 
 _MEMBERS = 200
@@ -144,10 +145,10 @@ class MetaAgentSearch:
         """
         parents = [entry.candidate for entry in reversed(shown)][:_PARENTS]
         parents = parents or [ctx.archive.candidate(0)]
-        talk = [self.system(ctx), Message(role="user", content=self.request(ctx, shown))]
+        talk: list[Message] = [self.system(ctx), self.request(ctx, shown)]
         draft = await self.draft(ctx, talk)
         for turn in range(self.options.reflections):
-            talk.append(Message(role="user", content=self.reflection(ctx, turn, members)))
+            talk.append(self.reflection(ctx, turn, members))
             revised = await self.draft(ctx, talk, draft.name)
             if fences(talk[-1].content):  # a reply without any code stands by the version before
                 draft = revised
@@ -164,7 +165,7 @@ class MetaAgentSearch:
             if self.is_member(measured):
                 break
             if attempt < self.options.attempts:
-                talk.append(Message(role="user", content=self.failure(ctx, measured)))
+                talk.append(self.failure(ctx, measured))
                 draft = await self.draft(ctx, talk, draft.name)
         return ran
 
@@ -282,37 +283,50 @@ class MetaAgentSearch:
         )
         return Message(role="system", content=text)
 
-    def request(self, ctx: Step, shown: Sequence[Entry]) -> str:
-        """The archive, what fitness means, the form of the answer, usual mistakes, the request."""
-        return ctx.render(
+    def request(self, ctx: Step, shown: Sequence[Entry]) -> Message:
+        """The archive, what fitness means, the form of the answer, usual mistakes, the request.
+
+        In a prompt that is too long the worst entries give way first.
+        """
+        if shown:
+            parts = [Part(text=ctx.render("meta_agent_archive"))]
+        else:
+            seed = render_program(self.task.seed_program)
+            parts = [Part(text=ctx.render("meta_agent_seed", program=seed))]
+        for place, entry in enumerate(shown):
+            text = ctx.render("meta_agent_entry", entry=entry)
+            name = f"entry #{entry.candidate.number}"
+            parts.append(Part(text=text, priority=len(shown) - place, name=name))
+        now = ctx.render(
             "meta_agent_request",
-            entries=shown,
-            seed=render_program(self.task.seed_program),
+            archive=bool(shown),
             objectives=self.task.objectives,
             intervals=any("Interval" in entry.fitness for entry in shown),
-            answer=answer_rules(COMPLETE_FILES),
+            answer=answer_rules(ctx, COMPLETE_FILES),
         )
+        return Draft.of([*parts, Part(text=now)])
 
-    def reflection(self, ctx: Step, turn: int, members: Sequence[Candidate]) -> str:
+    def reflection(self, ctx: Step, turn: int, members: Sequence[Candidate]) -> Message:
         """What to look at before the program is measured."""
+        answer = answer_rules(ctx, COMPLETE_FILES)
         if turn == 1:
-            return ctx.render("meta_agent_check", answer=answer_rules(COMPLETE_FILES))
-        new = [c for c in members if not _is_initial(c)]
+            return Message(role="user", content=ctx.render("meta_agent_check", answer=answer))
+        parts = [Part(text=ctx.render("meta_agent_reflect", answer=answer))]
+        new = [c for c in members if not _is_initial(c) and c.length < self.options.characters]
         latest = max(new, key=lambda c: c.number, default=None)
-        fits = latest and self.options.context != "none" and latest.length < self.options.characters
-        return ctx.render(
-            "meta_agent_reflect",
-            previous=self.entry(ctx, latest) if latest and fits else None,
-            answer=answer_rules(COMPLETE_FILES),
-        )
+        if latest is not None and self.options.context != "none":
+            text = ctx.render("meta_agent_previous", entry=self.entry(ctx, latest))
+            parts.insert(0, Part(text=text, priority=1, name="the entry before yours"))
+        return Draft.of(parts)
 
-    def failure(self, ctx: Step, measured: Candidate) -> str:
+    def failure(self, ctx: Step, measured: Candidate) -> Message:
         """Why the program is not taken into the archive, and a request to mend it."""
-        return ctx.render(
+        text = ctx.render(
             "meta_agent_repair",
-            result=render_result(measured, self.task),
-            answer=answer_rules(COMPLETE_FILES),
+            result=render_result(ctx, measured),
+            answer=answer_rules(ctx, COMPLETE_FILES),
         )
+        return Message(role="user", content=text)
 
 
 def _is_initial(candidate: Candidate) -> bool:
