@@ -20,6 +20,7 @@ from metasearch.step import Rejected
 
 _START = re.compile(r"(.*?)EVOLVE-BLOCK-START(.*)")
 _MARKER = "EVOLVE-BLOCK-"
+_CALLABLE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,13 @@ def in_use(program: Program, task: str) -> list[Gene]:
 
 
 def needed_names(program: Program, gene: Gene) -> frozenset[str]:
-    """Names that a gene of Python code defines and that the rest of the program mentions."""
-    return _defined(gene.text) & _words(_elsewhere(program, gene))
+    """Names that a new text of a gene has to define, if it is Python code.
+
+    Those that the rest of the program mentions. If there is none, the gene is dead or has
+    what the evaluator calls: then all its public functions and classes.
+    """
+    used = _defined(gene.text) & _words(_elsewhere(program, gene))
+    return used or frozenset(n for n in _defined(gene.text, _CALLABLE) if not n.startswith("_"))
 
 
 def read_gene(reply: str, program: Program, gene: Gene) -> Program | Rejected:
@@ -123,6 +129,8 @@ def _with_gene(text: str, program: Program, gene: Gene) -> Program | Rejected:
         return Rejected(
             f"give the text of the block {gene.name!r} alone, without what surrounds it"
         )
+    if not text.strip():
+        return Rejected("the code block is empty")
     try:
         edited = replace(program, gene, text)
     except ValueError as error:
@@ -135,10 +143,7 @@ def _with_gene(text: str, program: Program, gene: Gene) -> Program | Rejected:
         return fault
     missing = needed_names(program, gene) - _defined(text)
     if missing:
-        return Rejected(
-            f"the block {gene.name!r} no longer defines {', '.join(sorted(missing))}, which the "
-            "rest of the program uses"
-        )
+        return Rejected(f"the block {gene.name!r} no longer defines {', '.join(sorted(missing))}")
     return edited
 
 
@@ -202,8 +207,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"[^\W\d]\w*", text))
 
 
-def _defined(text: str) -> frozenset[str]:
-    """The functions, classes and variables that a text of Python binds; none if it is no Python."""
+def _defined(text: str, kinds: tuple[type[ast.stmt], ...] = (ast.stmt,)) -> frozenset[str]:
+    """What statements of a text of Python bind at its top level; nothing if it is no Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -213,6 +218,8 @@ def _defined(text: str) -> frozenset[str]:
     found: set[str] = set()
     for node in tree.body:
         match node:
+            case _ if not isinstance(node, kinds):
+                continue
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 found.add(node.name)
             case ast.Assign():

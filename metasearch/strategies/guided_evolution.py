@@ -14,37 +14,40 @@ from __future__ import annotations
 
 import random
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate, Outcome
 from metasearch.exchange import Message
-from metasearch.formats import BLOCK
+from metasearch.facts import Phrasing, Recorded
 from metasearch.objectives import dominates, gains
-from metasearch.operators.genome import Gene, differing, in_use, needed_names, read_gene
+from metasearch.operators.edits import fences
+from metasearch.operators.genome import Gene, differing, in_use
 from metasearch.operators.pareto import spea2, tournament_dcd
-from metasearch.operators.prompts import (
-    ANSWER_LIMIT,
-    answer_rules,
-    fence,
-    repair_message,
-    shorten,
-    task_message,
-    thought_of,
-)
+from metasearch.operators.rewriting import block_values, fenced, rewrite
 from metasearch.program import Program
+from metasearch.prompts import fence, shorten
 from metasearch.step import Step, Task
 
 DIRECTIONS = ("complex", "parameters", "unusual_parameters", "smaller", "significant", "obscure")
 PERSONAS = ("concise", "expert", "lucky", "inventor")
 _BLOCK_LIMIT = 60_000
 """Characters of one block that a prompt shows. A longer one is not offered for change."""
+_WORDING_LIMIT = 1_500
+"""Characters of a rephrased prompt."""
 
-Range = tuple[float, float]
+
+def _rising(ends: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= ends[0] <= ends[1] <= 2:
+        raise ValueError("a range of temperatures is two numbers, 0 <= low <= high <= 2")
+    return ends
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_rising)]
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ class Individual:
     program: Program
     parents: tuple[Candidate, ...]
     operators: tuple[str, ...] = ()
-    prompt: str = ""
-    """The block and the prompts that made it, for people and for statistics."""
+    prompts: tuple[str, ...] = ()
+    """For each of them the block and what was asked for: success by prompt is counted by it."""
     thought: str = ""
 
 
@@ -102,16 +105,12 @@ class GuidedEvolution:
         """What mutations ask for: names of the template, or texts of your own."""
         personas: tuple[str, ...] = Field(default=PERSONAS, min_length=1)
         """Who is asked, likewise."""
+        rephrased: int = Field(default=5, ge=0, le=1_000)
+        """Prompts of the pool that each generation puts into other words."""
+        rephrase_temperature: Range = (0.01, 0.40)
         hall_of_fame: int = Field(default=100, ge=1, le=10_000)
         repairs: int = Field(default=1, ge=0, le=10)
         """Turns to correct a reply that cannot be used; the paper has none."""
-
-        @field_validator("create_temperature", "mutate_temperature", "crossover_temperature")
-        @classmethod
-        def _rising(cls, ends: Range) -> Range:
-            if not 0 <= ends[0] <= ends[1] <= 2:
-                raise ValueError("a range of temperatures is two numbers, 0 <= low <= high <= 2")
-            return ends
 
     def __init__(self, task: Task, options: Options) -> None:
         self.task = task
@@ -120,6 +119,8 @@ class GuidedEvolution:
         """The best ever: by the first objective, ties by the next, and so on."""
         self.front: list[Candidate] = []
         """All that no other candidate dominates."""
+        self.wordings: dict[str, Recorded] = {}
+        """The latest wording of each prompt of the pool that has been rephrased."""
         self._populations: dict[int, list[Candidate]] = {}
 
     def observe(self, candidate: Candidate) -> None:
@@ -133,14 +134,19 @@ class GuidedEvolution:
             self.front = [c for c in self.front if not dominates(mine, self._gains(c))]
             self.front.append(candidate)
 
+    def learn(self, recorded: Recorded) -> None:
+        """Fold: prompts evolve, too."""
+        if isinstance(recorded.fact, Phrasing):
+            self.wordings[recorded.fact.prompt] = recorded
+
     # -- the loop ---------------------------------------------------------------------------
 
     async def step(self, ctx: Step) -> None:
         """Create one member of the first population, or one offspring of a later generation."""
-        seed = ctx.archive.candidate(0)
+        seed, wordings = ctx.archive.candidate(0), dict(self.wordings)
         if ctx.number <= self.options.initial:
             created = Individual(ctx.archive.program(seed), (seed,))
-            await self.submit(ctx, await self.mutate(ctx, created, "create"))
+            await self.submit(ctx, await self.mutate(ctx, created, wordings, "create"))
             return
         generation, place = divmod(ctx.number - 1 - self.options.initial, self.options.offspring)
         population = await self.population(ctx, generation)
@@ -150,12 +156,13 @@ class GuidedEvolution:
             child = await self.cross(ctx, child, plan.mate)
         if ctx.rng.random() < self.options.mutation:
             if generation > 0 and ctx.rng.random() < self.options.evolution_of_thought:
-                child = await self.transfer(
-                    ctx, child, self.select(population, self.options.exemplars)
-                )
+                exemplars = self.select(population, self.options.exemplars)
+                child = await self.transfer(ctx, child, exemplars, wordings)
             else:
-                child = await self.mutate(ctx, child)
+                child = await self.mutate(ctx, child, wordings)
         await self.submit(ctx, child)
+        if place < self.options.rephrased:
+            await self.rephrase(ctx, generation, wordings)
 
     async def submit(self, ctx: Step, child: Individual) -> None:
         """Measure what an operator has changed; a copy of its parent keeps the parent's score."""
@@ -164,7 +171,7 @@ class GuidedEvolution:
                 child.program,
                 parents=child.parents,
                 operator=" + ".join(child.operators),
-                name=child.prompt,
+                name="; ".join(child.prompts),
                 thought=child.thought,
             )
 
@@ -230,29 +237,58 @@ class GuidedEvolution:
     # -- the operators: each returns the individual as it was if the model does not deliver -----
 
     async def mutate(
-        self, ctx: Step, child: Individual, operator: Literal["create", "mutate"] = "mutate"
+        self,
+        ctx: Step,
+        child: Individual,
+        wordings: Mapping[str, Recorded],
+        operator: Literal["create", "mutate"] = "mutate",
     ) -> Individual:
         """Rewrite one block, asked for by one prompt of the pool."""
         gene = self._choose(ctx, in_use(child.program, self.task.description))
-        direction, persona = self.draw(ctx.rng)
+        prompt, request = self.draw(ctx, wordings)
         if gene is None:
             return child
-        prompt = ctx.render(
+        text = ctx.render(
             "guided_evolution_mutate",
-            persona=ctx.render("guided_evolution_persona", persona=persona),
-            request=ctx.render("guided_evolution_direction", direction=direction),
+            request=request,
             feedback="" if child.operators else shorten(child.parents[0].feedback),
-            **self._about(ctx, child.program, gene),
+            **block_values(ctx, child.program, gene),
         )
         span = self.options.mutate_temperature
         if operator == "create":
             span = self.options.create_temperature
-        label = f"{gene.name}: {direction}, {persona}"
-        return await self._rewrite(ctx, child, gene, prompt, span, operator, label)
+        return await self._rewrite(ctx, child, gene, text, span, operator, f"{gene.name}: {prompt}")
 
-    def draw(self, rng: random.Random) -> tuple[str, str]:
-        """One prompt of the pool: a direction and a persona, all pairs equally likely."""
+    def draw(self, ctx: Step, wordings: Mapping[str, Recorded]) -> tuple[str, str]:
+        """One prompt of the pool, all pairs of direction and persona equally likely.
+
+        Returns:
+            Its name, with the number of its wording if it was rephrased; and the request.
+        """
+        direction, persona = self.pair(ctx.rng)
+        prompt = f"{direction}, {persona}"[:100]
+        if (wording := wordings.get(prompt)) is not None and isinstance(wording.fact, Phrasing):
+            return f"{prompt} (wording {wording.number})", wording.fact.text
+        values = {"direction": direction, "persona": persona}
+        return prompt, ctx.render("guided_evolution_request", **values)
+
+    def pair(self, rng: random.Random) -> tuple[str, str]:
+        """A direction and a persona."""
         return rng.choice(self.options.directions), rng.choice(self.options.personas)
+
+    async def rephrase(self, ctx: Step, generation: int, wordings: Mapping[str, Recorded]) -> None:
+        """Put one prompt of the pool into other words, for the generations to come."""
+        prompt, request = self.draw(ctx, wordings)
+        text = ctx.render("guided_evolution_rephrase", request=fence(request), limit=_WORDING_LIMIT)
+        reply = await ctx.ask(
+            [Message(role="user", content=text)],
+            role="propose",
+            temperature=ctx.rng.uniform(*self.options.rephrase_temperature),
+        )
+        found = [block.text.strip() for block in fences(reply.text)]
+        if len(found) == 1 and 0 < len(found[0]) <= _WORDING_LIMIT and "```" not in found[0]:
+            name = prompt.partition(" (wording ")[0]
+            ctx.record(Phrasing(prompt=name, text=found[0], generation=generation))
 
     async def cross(self, ctx: Step, child: Individual, mate: Candidate) -> Individual:
         """Merge one of the blocks in which two parents differ into the first one's place."""
@@ -267,8 +303,8 @@ class GuidedEvolution:
         prompt = ctx.render(
             "guided_evolution_crossover",
             variant=variant,
-            other=_fenced(theirs),
-            **self._about(ctx, child.program, gene),
+            other=fenced(theirs),
+            **block_values(ctx, child.program, gene),
         )
         both = Individual(child.program, (*child.parents, mate))
         span = self.options.crossover_temperature
@@ -276,7 +312,11 @@ class GuidedEvolution:
         return crossed if crossed.operators else child
 
     async def transfer(
-        self, ctx: Step, child: Individual, exemplars: Sequence[Candidate]
+        self,
+        ctx: Step,
+        child: Individual,
+        exemplars: Sequence[Candidate],
+        wordings: Mapping[str, Recorded],
     ) -> Individual:
         """Evolution of Thought: why did a block of an exemplar get better; do the same here."""
         exemplar = ctx.archive.program(ctx.rng.choice(exemplars))
@@ -284,14 +324,14 @@ class GuidedEvolution:
         learnt = self._choose(ctx, [new for new, old in pairs if len(old.text) < _BLOCK_LIMIT])
         gene = self._choose(ctx, in_use(child.program, self.task.description))
         if learnt is None or gene is None:
-            return await self.mutate(ctx, child)
+            return await self.mutate(ctx, child, wordings)
         before = next(old for new, old in pairs if new is learnt)
         prompt = ctx.render(
             "guided_evolution_thought",
             learnt=learnt.name,
-            before=_fenced(before),
-            after=_fenced(learnt),
-            **self._about(ctx, child.program, gene),
+            before=fenced(before),
+            after=fenced(learnt),
+            **block_values(ctx, child.program, gene),
         )
         span, label = self.options.mutate_temperature, f"{gene.name}: as in {learnt.name}"
         return await self._rewrite(ctx, child, gene, prompt, span, "thought", label)
@@ -306,46 +346,27 @@ class GuidedEvolution:
         operator: str,
         label: str,
     ) -> Individual:
-        """Ask for one block and put it in its place; what cannot be used is archived, and shown."""
-        temperature = ctx.rng.uniform(*temperatures)
-        talk = [task_message(ctx, BLOCK), Message(role="user", content=prompt)]
-        for attempt in range(self.options.repairs + 1):
-            reply = await ctx.ask(tuple(talk), role="propose", temperature=temperature)
-            edited = read_gene(reply.text, child.program, gene)
-            if isinstance(edited, Program):
-                return Individual(
-                    edited,
-                    child.parents,
-                    (*child.operators, operator),
-                    f"{child.prompt}; {label}" if child.prompt else label,
-                    thought_of(reply.text),
-                )
-            name = operator if attempt == 0 else "repair"
-            await ctx.evaluate(edited, parents=child.parents, operator=name, name=label)
-            talk += [
-                Message(role="assistant", content=shorten(reply.text, ANSWER_LIMIT)),
-                repair_message(ctx, edited.reason, BLOCK),
-            ]
-        return child
+        """The individual with one block rewritten as a prompt asks."""
+        made = await rewrite(
+            ctx,
+            child.program,
+            gene,
+            prompt,
+            temperature=ctx.rng.uniform(*temperatures),
+            parents=child.parents,
+            operator=operator,
+            name=label,
+            repairs=self.options.repairs,
+        )
+        if made is None:
+            return child
+        done, prompts = (*child.operators, operator), (*child.prompts, label)
+        return Individual(made.program, child.parents, done, prompts, made.thought)
 
     def _choose(self, ctx: Step, found: Sequence[Gene]) -> Gene | None:
         """One of the genes that fit into a prompt, all equally likely."""
         fitting = [gene for gene in found if len(gene.text) < _BLOCK_LIMIT]
         return ctx.rng.choice(fitting) if fitting else None
 
-    def _about(self, ctx: Step, program: Program, gene: Gene) -> dict[str, object]:
-        """What every prompt says of the block that is to be changed."""
-        return {
-            "block": gene.name,
-            "note": shorten(gene.note, 2_000).strip(),
-            "code": _fenced(gene),
-            "needed": sorted(needed_names(program, gene)),
-            "answer": answer_rules(ctx, BLOCK),
-        }
-
     def _gains(self, candidate: Candidate) -> tuple[float, ...]:
         return gains(self.task.objectives, candidate.scores)
-
-
-def _fenced(gene: Gene) -> str:
-    return fence(gene.text, "python" if gene.path.endswith(".py") else "")

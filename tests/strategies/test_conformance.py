@@ -24,3 +24,14 @@ class TestIterativeRepair(StrategyConformance):
 
 class TestRandomParent(StrategyConformance):
     strategy = "random_parent"
+
+
+class TestMetaAgentSearch(StrategyConformance):
+    strategy = "meta_agent_search"
+    options = {"context": "selected", "top": 2, "diverse": 2, "retries": 1, "seeds": ["hand.py"]}
+    files = {"hand.py": StrategyConformance.program.replace("1.0", "1.5")}
+
+
+class TestGuidedEvolution(StrategyConformance):
+    strategy = "guided_evolution"
+    options = {"initial": 6, "offspring": 4, "elites": 4, "exemplars": 2}
