@@ -119,8 +119,8 @@ class GuidedEvolution:
         """The best ever: by the first objective, ties by the next, and so on."""
         self.front: list[Candidate] = []
         """All that no other candidate dominates."""
-        self.wordings: dict[str, Recorded] = {}
-        """The latest wording of each prompt of the pool that has been rephrased."""
+        self.wordings: list[Recorded] = []
+        """Prompts of the pool in other words, in the archive's order."""
         self._populations: dict[int, list[Candidate]] = {}
 
     def observe(self, candidate: Candidate) -> None:
@@ -137,18 +137,19 @@ class GuidedEvolution:
     def learn(self, recorded: Recorded) -> None:
         """Fold: prompts evolve, too."""
         if isinstance(recorded.fact, Phrasing):
-            self.wordings[recorded.fact.prompt] = recorded
+            self.wordings.append(recorded)
 
     # -- the loop ---------------------------------------------------------------------------
 
     async def step(self, ctx: Step) -> None:
         """Create one member of the first population, or one offspring of a later generation."""
-        seed, wordings = ctx.archive.candidate(0), dict(self.wordings)
+        seed = ctx.archive.candidate(0)
         if ctx.number <= self.options.initial:
             created = Individual(ctx.archive.program(seed), (seed,))
-            await self.submit(ctx, await self.mutate(ctx, created, wordings, "create"))
+            await self.submit(ctx, await self.mutate(ctx, created, {}, "create"))
             return
         generation, place = divmod(ctx.number - 1 - self.options.initial, self.options.offspring)
+        wordings = self.pool(generation)
         population = await self.population(ctx, generation)
         plan = self.breed(population, ctx.generator(self.first_step(generation)))[place]
         child = Individual(ctx.archive.program(plan.parent), (plan.parent,))
@@ -174,6 +175,14 @@ class GuidedEvolution:
                 name="; ".join(child.prompts),
                 thought=child.thought,
             )
+
+    def pool(self, generation: int) -> dict[str, Recorded]:
+        """The latest wording that earlier generations have found of each rephrased prompt."""
+        return {
+            recorded.fact.prompt: recorded
+            for recorded in self.wordings
+            if isinstance(recorded.fact, Phrasing) and (recorded.fact.generation or 0) < generation
+        }
 
     def first_step(self, generation: int) -> int:
         """The number of a generation's first step."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.campaign import Campaign
+from metasearch.campaign import Campaign, Role
 from metasearch.campaign_file import load_campaign
 from metasearch.candidate import Candidate, EvaluationResult
 from metasearch.engine import Engine
@@ -18,7 +21,7 @@ from metasearch.engine.observer import Silent
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
 from metasearch.models import Ledger
-from metasearch.step import Strategy, Task
+from metasearch.step import Reply, Strategy, Task
 from metasearch.strategies import load_strategy
 from metasearch.testing.scripted import ScriptedModels, ScriptedPool
 
@@ -28,6 +31,37 @@ Measure = Callable[[EvaluationRequest], EvaluationResult]
 
 class Killed(SystemExit):
     """Stands for ``kill -9``: asyncio lets it end the whole loop at once."""
+
+
+class _Models(ScriptedModels):
+    """Keeps the temperatures of what it is asked, too."""
+
+    def __init__(self, run: CampaignArchive, answer: Answer) -> None:
+        super().__init__(run, answer)
+        self.temperatures: list[float | None] = []
+
+    async def ask(
+        self,
+        *,
+        step: int,
+        call: int,
+        role: Role,
+        messages: Sequence[Message],
+        temperature: float | None,
+        schema: type[BaseModel] | None = None,
+    ) -> Reply:
+        known = len(self.bought)
+        reply = await super().ask(
+            step=step,
+            call=call,
+            role=role,
+            messages=messages,
+            temperature=temperature,
+            schema=schema,
+        )
+        if len(self.bought) > known:
+            self.temperatures.append(temperature)
+        return reply
 
 
 @dataclass
@@ -40,6 +74,8 @@ class Laboratory:
     measure: Measure
     prompts: list[Sequence[Message]] = field(default_factory=list)
     """The messages of all calls that were paid for, over all runs of all campaigns."""
+    temperatures: list[float | None] = field(default_factory=list)
+    """Likewise."""
     bought: list[tuple[int, int]] = field(default_factory=list)
     evaluated: list[int] = field(default_factory=list)
 
@@ -63,7 +99,7 @@ class Laboratory:
     def run(self, run: CampaignArchive, strategy: Strategy | None = None) -> str:
         """Run, or go on; returns the reason of its end."""
         run.mark_lost()
-        models, pool = ScriptedModels(run, self.answer), ScriptedPool(self.measure)
+        models, pool = _Models(run, self.answer), ScriptedPool(self.measure)
         ledger = Ledger(usd=None, tokens=None, spent=run.usage())
         engine = Engine(
             self.campaign,
@@ -81,6 +117,7 @@ class Laboratory:
         finally:
             self.prompts += models.prompts
             self.bought += models.bought
+            self.temperatures += models.temperatures
             self.evaluated += pool.evaluated
 
     def run_killed(self, run: CampaignArchive, share: float, seed: int = 1) -> int:
@@ -107,6 +144,7 @@ class Laboratory:
                     return kills
                 except Killed:
                     kills += 1
+                    gc.collect()  # CPython 3.11 fails if coroutines are finalised in ast.parse
         finally:
             self.answer, self.measure = answer, measure
 
