@@ -4,6 +4,7 @@ The only room with SQL. Rows stay inside; what comes out are frozen types.
 """
 
 from metasearch.archive.archive import Archive, CampaignArchive, default_path
+from metasearch.archive.core import NOW
 from metasearch.archive.costs import Cost, Grouping
 from metasearch.archive.facts import (
     Bill,
@@ -15,7 +16,6 @@ from metasearch.archive.facts import (
     State,
     StepRecord,
 )
-from metasearch.archive.queries import NOW
 
 __all__ = [
     "NOW",

@@ -26,6 +26,7 @@ _NAMES: dict[Grouping, str] = {
 }
 _COSTS = """
 SELECT {name} AS name, count(*) AS calls, sum(state <> 'answered') AS vain,
+    sum(state = 'answered' AND error <> '') AS refused,
     sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
     sum(cached_tokens) AS cached_tokens, sum(reasoning_tokens) AS reasoning_tokens,
     total(usd) AS usd, count(*) - count(usd) AS unpriced, total(seconds) AS model_seconds,
@@ -44,6 +45,8 @@ class Cost(NamedTuple):
     """Failed and lost ones included."""
     vain: int
     """Those that brought no reply: failed, or lost with an engine that died."""
+    refused: int
+    """Those whose reply did not give the data that it was asked for."""
     usage: Usage
     """What the provider billed; failed attempts included where it billed them."""
     held_usd: float | None
@@ -63,6 +66,7 @@ class Costs(Core):
                     name=row["name"],
                     calls=row["calls"],
                     vain=row["vain"],
+                    refused=row["refused"],
                     usage=as_usage(row),
                     held_usd=None if row["held_unpriced"] else row["held_usd"],
                 )

@@ -15,6 +15,10 @@ _FIND = """
 SELECT * FROM exchange WHERE campaign = ? AND step = ? AND asker = ? AND call = ?
 ORDER BY generation DESC LIMIT 1
 """
+_ANSWERED = """
+SELECT * FROM exchange WHERE campaign = ? AND step = ? AND asker = ? AND call = ?
+    AND state = 'answered' ORDER BY generation
+"""
 _OF_STEP = """
 SELECT * FROM exchange WHERE campaign = ? AND step = ? AND asker = -1 ORDER BY call, generation
 """
@@ -225,6 +229,13 @@ class Journal(Core):
         with self._database.reading() as connection:
             row = self._find(connection, step, call, asker)
             return None if row is None else self._exchange(connection, row)
+
+    def answered(self, step: int, call: int, asker: int | None = None) -> list[Exchange]:
+        """The records of one call that hold a reply, in their order."""
+        key = (self._campaign, step, _stored(asker), call)
+        with self._database.reading() as connection:
+            rows = connection.execute(_ANSWERED, key).fetchall()
+            return [self._exchange(connection, row) for row in rows]
 
     def exchanges(self, step: int) -> list[Exchange]:
         """A step's own calls in their order, lost and failed ones included."""

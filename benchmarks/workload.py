@@ -52,6 +52,7 @@ score = "maximize"
 [models]
 default = "openai/benchmark"
 api_base = "{url}"
+{models}
 
 [budget]
 evaluations = {evaluations}
@@ -77,14 +78,22 @@ def unique_replies(busy: bool = False) -> Callable[[Sequence[Message]], str]:
 
 
 def write_campaign(
-    folder: Path, server: ModelServer, *, concurrency: int, evaluations: int, busy: bool = False
+    folder: Path,
+    server: ModelServer,
+    *,
+    concurrency: int,
+    evaluations: int,
+    busy: bool = False,
+    models: str = "",
 ) -> Path:
-    """A campaign folder that asks the server."""
+    """A campaign folder that asks the server; ``models`` are more lines for that section."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "program.py").write_text(program(2.0, busy))
     (folder / "evaluator.py").write_text(EVALUATOR)
     (folder / "campaign.toml").write_text(
-        CAMPAIGN.format(url=server.url, concurrency=concurrency, evaluations=evaluations)
+        CAMPAIGN.format(
+            url=server.url, concurrency=concurrency, evaluations=evaluations, models=models
+        )
     )
     return folder
 

@@ -142,12 +142,23 @@ class ModelSection(Frozen):
     """Seconds for one attempt."""
     retries: int = Field(default=6, ge=0, le=100)
     """Further attempts after a transient fault (429, 5xx, timeout, reset)."""
+    stream: bool = False
+    """Whether replies are taken in pieces as they are written, so that one that stalls is noticed
+    long before ``timeout``."""
+    stall: float = Field(default=60.0, gt=0)
+    """With ``stream``: seconds without another piece after which an attempt is given up."""
+    fallback: dict[Role | Literal["default"], str] = {}
+    """Role, or ``default`` for all others -> the model that answers while its own is down."""
     prices: dict[str, Price] = {}
     """Model name -> price, where litellm knows none."""
 
     def model_for(self, role: Role) -> str:
         """The model name that answers for a role."""
         return getattr(self, role) or self.default or OFFLINE_MODEL
+
+    def fallback_for(self, role: Role) -> str | None:
+        """The model name that answers for a role while its own model is down, if there is one."""
+        return self.fallback.get(role) or self.fallback.get("default")
 
 
 class Budget(Frozen):

@@ -65,6 +65,9 @@ class SandboxSpec:
     """Modules imported once, before any candidate's code."""
     paths: tuple[str, ...] = ()
     """Absolute host paths shown inside at the same place, read-only."""
+    hidden: tuple[str, ...] = ()
+    """Absolute host paths that stay empty inside, though what they lie in is shown: the code of
+    an evaluator that is an installed package."""
     gpus: float = 0
     """How many each candidate needs: whole ones, or a fraction of one."""
     devices: tuple[LeasedDevice, ...] = ()

@@ -123,7 +123,9 @@ class BubblewrapProvider:
         One for each set of leased devices: there are no others in its root, and so none in
         those of the candidates that it forks.
         """
-        key = SandboxSpec(preload=spec.preload, paths=spec.paths, devices=spec.devices)
+        key = SandboxSpec(
+            preload=spec.preload, paths=spec.paths, hidden=spec.hidden, devices=spec.devices
+        )
         task = self._parents.get(key)
         if task is None or (task.done() and not _usable(task)):
             self._parents[key] = asyncio.create_task(self._warm_up(key, instead_of=task))

@@ -58,6 +58,7 @@ class Inside:
                 executable,
                 as_root=as_root,
                 paths=spec.paths,
+                hidden=spec.hidden,
                 devices=spec.devices,
                 threads=1,
                 passwd=passwd,

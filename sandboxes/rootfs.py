@@ -70,6 +70,7 @@ def command(
     *,
     as_root: bool,
     paths: Sequence[str],
+    hidden: Sequence[str],
     devices: Sequence[LeasedDevice],
     threads: int,
     passwd: int,
@@ -82,6 +83,7 @@ def command(
         bubblewrap: Path of its executable.
         as_root: Whether this process is the host's root, and so needs no user namespace.
         paths: Host paths to show inside.
+        hidden: Host paths below those, or in the system, to leave empty.
         devices: GPUs to show inside.
         threads: How many threads numeric libraries may start.
         passwd: File descriptor that /etc/passwd is read from.
@@ -117,6 +119,9 @@ def command(
     line += _system()
     for path in shown:
         line += ["--ro-bind", path, path]
+    for path in hidden:
+        if any(Path(path).is_relative_to(folder) for folder in ("/usr", *shown)):
+            line += _emptied(path)
     line += ["--ro-bind", str(Path(__file__).parent), runner]
     for descriptor, name in ((passwd, "passwd"), (group, "group")):
         line += ["--perms", "0644", "--ro-bind-data", str(descriptor), f"/etc/{name}"]
@@ -141,6 +146,13 @@ def command(
         line += ["--size", str(room), "--perms", "1777", "--tmpfs", ROOM]
     # Whatever candidates could write to outside their own room would outlive them.
     return [*line, "--remount-ro", "/", "--chdir", "/"]
+
+
+def _emptied(path: str) -> list[str]:
+    """Covers a folder with an empty one, and a file with nothing."""
+    if Path(path).is_dir():
+        return ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
+    return ["--ro-bind", "/dev/null", path]
 
 
 def below_tmp(paths: Sequence[str]) -> list[str]:

@@ -335,6 +335,25 @@ def lineage(
 
 @app.command(rich_help_panel="Results")
 @guarded
+def health(
+    campaign: CampaignArgument,
+    window: Annotated[
+        int, typer.Option(metavar="N", min=2, max=1000, help="Candidates in a row of the table.")
+    ] = 50,
+    last: Annotated[
+        int, typer.Option(metavar="K", min=1, max=1000, help="So many rows, the latest ones.")
+    ] = 20,
+    archive: ArchiveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How the search fares: progress, balance of exploring and exploiting, diversity, takeover."""
+    from metasearch.cli import health as command
+
+    command.health(archive, campaign, window, last, as_json=as_json)
+
+
+@app.command(rich_help_panel="Results")
+@guarded
 def facts(
     campaign: CampaignArgument,
     kind: Annotated[

@@ -14,7 +14,17 @@ from metasearch.cli.console import console, print_json
 from metasearch.cli.references import opened
 from metasearch.cli.terminal_text import one_line
 
-_TITLES = ("calls", "in vain", "tokens in", "cached", "tokens out", "thinking", "USD", "time")
+_TITLES = (
+    "calls",
+    "in vain",
+    "refused",
+    "tokens in",
+    "cached",
+    "tokens out",
+    "thinking",
+    "USD",
+    "time",
+)
 
 
 def cost(file: Path | None, campaign: str, *, as_json: bool) -> None:
@@ -57,6 +67,7 @@ def _table(by: str, lines: Sequence[Cost]) -> Table:
             one_line(line.name),
             str(line.calls),
             str(line.vain),
+            str(line.refused),
             quantities.count(usage.input_tokens),
             quantities.count(usage.cached_tokens),
             quantities.count(usage.output_tokens),
@@ -72,6 +83,7 @@ def _record(line: Cost) -> dict[str, object]:
         "name": line.name,
         "calls": line.calls,
         "vain": line.vain,
+        "refused": line.refused,
         **line.usage.model_dump(mode="json"),
         "held_usd": line.held_usd,
     }

@@ -31,6 +31,7 @@ from metasearch.errors import (
     CampaignError,
     EvaluatorError,
     ModelError,
+    RequestRefused,
     SandboxError,
 )
 from metasearch.exchange import Message
@@ -290,6 +291,11 @@ class Engine:
             pass  # stays unfinished: a later run takes it up at this place
         except BudgetExhausted as error:
             self._use_up(error)
+        except RequestRefused as error:  # of this one prompt; the next step has another
+            self._observer.notice(f"Step {step.number} ends without a program. {error}")
+            self.archive.end_step(step.number)
+            step.unusable = str(error)
+            self._watch_yield(step)
         except Exception as error:  # a strategy's, an evaluator's, a provider's: stop, lose nothing
             self._fail(error)
         finally:

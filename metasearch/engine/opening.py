@@ -77,7 +77,8 @@ def recordings_for(
     """
     models = campaign.settings.models
     found = {}
-    for model in {models.model_for(role) for role in get_args(Role)}:
+    names = {models.model_for(role) for role in get_args(Role)}
+    for model in names.union(models.fallback.values()):
         source = source_of(model)
         if source is None:
             continue

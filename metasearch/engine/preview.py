@@ -14,11 +14,12 @@ from metasearch.candidate import Candidate
 from metasearch.engine.opening import task_of
 from metasearch.errors import ModelSetupError, UsageError
 from metasearch.exchange import Message
+from metasearch.facts import AnyFact, Recorded
 from metasearch.models import PROMPT_TOKENS, Ledger, MemoryJournal, ModelClient
 from metasearch.operators.structured import question
 from metasearch.program import Program
 from metasearch.prompts import Fitted, Prompts, fit
-from metasearch.step import Answer, Refused, Rejected, Reply, View
+from metasearch.step import Answer, Learner, Refused, Rejected, Reply, Strategy, View
 from metasearch.strategies import load_strategy
 
 
@@ -57,11 +58,15 @@ def preview(run: CampaignArchive, step: int) -> Preview:
 
 async def _first_ask(run: CampaignArchive, record: StepRecord) -> Preview:
     campaign = run.resolved()
-    dry = DryStep(run, campaign, record)
-    strategy = load_strategy(campaign.settings.strategy, dry.task)
-    for candidate in run.candidates():
-        if candidate.seq < record.seq:
-            strategy.observe(candidate)
+    strategy = load_strategy(campaign.settings.strategy, task_of(campaign))
+    dry = DryStep(run, campaign, record, strategy)
+    for fact in run.history():
+        if fact.seq >= record.seq:
+            break
+        if isinstance(fact, Candidate):
+            strategy.observe(fact)
+        elif isinstance(strategy, Learner):
+            strategy.learn(fact)
     try:
         await strategy.step(dry)
     except Asked as asked:
@@ -93,7 +98,9 @@ class Asked(Exception):
 class DryStep:
     """A step up to its first ask; satisfies :class:`metasearch.step.Step`."""
 
-    def __init__(self, run: CampaignArchive, campaign: Campaign, record: StepRecord) -> None:
+    def __init__(
+        self, run: CampaignArchive, campaign: Campaign, record: StepRecord, strategy: Strategy
+    ) -> None:
         self.number = record.number
         self.archive: View = run.as_of(record.seq)
         self._campaign = campaign
@@ -101,6 +108,8 @@ class DryStep:
         self.task = task_of(campaign)
         self._prompts = Prompts(campaign.prompts)
         self._run = run
+        self._strategy = strategy
+        self._facts = 0
 
     def generator(self, step: int) -> random.Random:
         """See :class:`metasearch.step.Step`."""
@@ -144,6 +153,21 @@ class DryStep:
     ) -> Candidate:
         """Refuse: what is asked then depends on the outcome."""
         raise UsageError(f"Step {self.number} evaluates a program before it asks a model.")
+
+    def record(self, fact: AnyFact) -> Recorded:
+        """As if it were recorded, or what the step recorded here before."""
+        position, self._facts = self._facts, self._facts + 1
+        known = self._run.recorded_at(self.number, position)
+        if known is not None:
+            return known
+        latest = self._run.facts(limit=1)
+        number = latest[0].number + 1 if latest else 0
+        recorded = Recorded(
+            number=number + position, seq=NOW, step=self.number, position=position, fact=fact
+        )
+        if isinstance(self._strategy, Learner):
+            self._strategy.learn(recorded)
+        return recorded
 
     async def settled(self, before: int, since: int = 0) -> Sequence[Candidate]:
         """See :class:`metasearch.step.Step`; refuses to wait."""

@@ -94,9 +94,8 @@ class LiveStep:
         engine = self._engine
         prompts = shrinking(messages, await engine.prompt_tokens(role), self.render)
         # What an earlier run has asked at this place in the end.
-        known = engine.archive.exchange(self.number, call)
-        asked = known.messages if known is not None else ()
-        first = next((n for n, p in enumerate(prompts) if p.messages == asked), 0)
+        asked = [known.messages for known in engine.archive.answered(self.number, call)]
+        first = next((n for n, p in enumerate(prompts) if p.messages in asked), 0)
         *longer, shortest = prompts[first:]
         for prompt in longer:
             try:

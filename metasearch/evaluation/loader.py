@@ -7,13 +7,14 @@ folder exists it is on ``sys.path`` too, as it would be for a script in it.
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import importlib.machinery
 import importlib.util
 import inspect
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -49,6 +50,31 @@ def load(spec: EvaluationSpec) -> dict[str, Function]:
         stage.function: _check_signature(_function(found, stage.function, where), where)
         for stage in spec.stages
     }
+
+
+def own_code(functions: Iterable[Function], shared: Iterable[str]) -> tuple[str, ...]:
+    """Where the code of these functions lies: folders of packages, or files with their caches.
+
+    Whole top-level packages, with the data that they bring; not those of the language, ours, or
+    the ``shared`` ones, which candidates import too.
+    """
+    used = {_module_of(function).partition(".")[0] for function in functions}
+    used -= {*sys.stdlib_module_names, "metasearch", *(name.partition(".")[0] for name in shared)}
+    paths: set[str] = set()
+    for module in (sys.modules[name] for name in used if name in sys.modules):
+        if hasattr(module, "__path__"):
+            paths |= set(module.__path__)
+        elif (file := getattr(module, "__file__", None)) is not None:
+            caches = Path(file).parent.glob(f"__pycache__/{Path(file).stem}.*.pyc")
+            paths |= {file, *map(str, caches)}
+    return tuple(sorted(path for path in paths if Path(path).exists()))
+
+
+def _module_of(function: Function) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    return (function if inspect.isroutine(function) else type(function)).__module__
 
 
 class SourceFinder:

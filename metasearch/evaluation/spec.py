@@ -116,6 +116,7 @@ class EvaluationSpec:
                     limits=Limits(**sandbox["limits"]),
                     preload=tuple(sandbox["preload"]),
                     paths=tuple(sandbox["paths"]),
+                    hidden=tuple(sandbox["hidden"]),
                     gpus=sandbox["gpus"],
                     image=sandbox["image"],
                     runtime=sandbox["runtime"],

@@ -32,7 +32,7 @@ from metasearch.errors import (
     UsageError,
 )
 from metasearch.evaluation.channel import Channel, Message
-from metasearch.evaluation.loader import Function, load
+from metasearch.evaluation.loader import Function, load, own_code
 from metasearch.evaluation.measure import Measurement
 from metasearch.evaluation.spec import EvaluationRequest, EvaluationSpec
 from metasearch.sandboxes import best_first, open_provider
@@ -75,6 +75,8 @@ class Worker:
             try:
                 spec = EvaluationSpec.from_json(first["spec"])
                 functions = load(spec)
+                hidden = own_code(functions.values(), spec.sandbox.preload)
+                spec = replace(spec, sandbox=replace(spec.sandbox, hidden=hidden))
                 # Those who import for candidates with GPUs show them, and begin with a lease.
                 ahead = () if spec.sandbox.gpus else spec.sandbox.preload
                 provider = await open_best(spec.provider, replace(spec.sandbox, preload=ahead))

@@ -4,12 +4,13 @@ Importing this package imports no litellm; the first model that is checked or as
 """
 
 from metasearch.models.call import CUT, MAX_REPLY
-from metasearch.models.client import PROMPT_TOKENS, Backoff, ModelClient
+from metasearch.models.client import PROMPT_TOKENS, ModelClient
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, Reservation
 from metasearch.models.memory_journal import MemoryJournal
 from metasearch.models.redaction import Redactor, redact
 from metasearch.models.replay import Recording, read_recording, source_of
+from metasearch.models.retrying import Backoff
 
 __all__ = [
     "CUT",

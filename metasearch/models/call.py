@@ -10,16 +10,14 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-from pydantic import BaseModel
+from dataclasses import dataclass, field, replace
 
 from metasearch.campaign import Price
 from metasearch.exchange import Message, Usage
-from metasearch.models.journal import Journal
+from metasearch.models.attempt import Completion, Sampling, Target
+from metasearch.models.journal import Journal, Parameters
 from metasearch.models.ledger import Ledger, Reservation
 from metasearch.models.prices import cost, most
-from metasearch.models.provider import Completion, Target
 from metasearch.step import Reply
 
 MAX_REPLY = 1_000_000
@@ -40,17 +38,17 @@ class Request:
     target: Target
     price: Price | None
     messages: tuple[Message, ...]
-    temperature: float
-    max_tokens: int
-    seed: int
-    schema: type[BaseModel] | None = None
+    sampling: Sampling
+    part: int = 1
+    """2: the rest of a reply that was cut at its length limit."""
 
     @property
     def most_input(self) -> int:
         """More tokens than any tokenizer makes of what is sent."""
-        if self.schema is None:
+        schema = self.sampling.schema
+        if schema is None:
             return most_tokens(self.messages)
-        return most_tokens(self.messages) + 2 * len(json.dumps(self.schema.model_json_schema()))
+        return most_tokens(self.messages) + 2 * len(json.dumps(schema.model_json_schema()))
 
 
 @dataclass(eq=False)
@@ -64,6 +62,8 @@ class Call:
     """Since the present record began."""
     empty: int = 0
     """Replies so far that had no text."""
+    wider: Sampling | None = None
+    """Instead of the request's, once a reply was nothing but thinking."""
     _reservation: Reservation | None = None
     _began: float = field(default=0.0)
 
@@ -73,9 +73,10 @@ class Call:
         return self._reservation is not None
 
     @property
-    def seed(self) -> int:
-        """The request's own, and another one after an empty reply: the same would be again."""
-        return self.request.seed + self.empty
+    def sampling(self) -> Sampling:
+        """The request's own, but with another seed after an empty reply: it would be the same."""
+        sampling = self.wider or self.request.sampling
+        return replace(sampling, seed=sampling.seed + self.empty)
 
     async def open(self) -> None:
         """Reserve the most that one attempt may cost, and record the call as pending.
@@ -84,11 +85,11 @@ class Call:
         """
         if self._reservation is not None:
             return
-        request = self.request
+        request, sampling = self.request, self.sampling
         input_tokens = request.most_input
         reservation = await self.ledger.reserve(
-            most(request.price, input_tokens, request.max_tokens),
-            input_tokens + request.max_tokens,
+            most(request.price, input_tokens, sampling.max_tokens),
+            input_tokens + sampling.max_tokens,
             model=request.target.model,
         )
         try:
@@ -99,12 +100,7 @@ class Call:
                 role=request.role,
                 model=request.target.model,
                 messages=request.messages,
-                parameters={
-                    "temperature": request.temperature,
-                    "max_tokens": request.max_tokens,
-                    "seed": self.seed,
-                    **({} if request.schema is None else {"schema": request.schema.__name__}),
-                },
+                parameters=_parameters(request, sampling),
                 reserved_usd=reservation.usd,
                 reserved_tokens=reservation.tokens,
             )
@@ -186,11 +182,26 @@ class Call:
             # counting nothing would let a budget be overrun unseen.
             usage = Usage(
                 input_tokens=request.most_input,
-                output_tokens=min(request.max_tokens, len(completion.text.encode())),
+                output_tokens=min(self.sampling.max_tokens, len(completion.text.encode())),
             )
         return usage.model_copy(
             update={"usd": cost(request.price, usage), "seconds": time.monotonic() - self._began}
         )
+
+
+def _parameters(request: Request, sampling: Sampling) -> Parameters:
+    parameters: dict[str, float | int | str | None] = {
+        "temperature": sampling.temperature,
+        "max_tokens": sampling.max_tokens,
+        "seed": sampling.seed,
+    }
+    if sampling.effort is not None:
+        parameters["effort"] = sampling.effort
+    if sampling.schema is not None:
+        parameters["schema"] = sampling.schema.__name__
+    if request.part > 1:
+        parameters["part"] = request.part
+    return parameters
 
 
 def most_tokens(messages: Sequence[Message]) -> int:

@@ -11,65 +11,44 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, get_args
 
 from pydantic import BaseModel
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from metasearch.campaign import ModelSection, Price, Role
-from metasearch.errors import (
-    ContextOverflow,
-    ModelError,
-    ModelSetupError,
-    ModelUnavailable,
-    RequestRefused,
-)
-from metasearch.exchange import ExchangeState, Message, Usage
-from metasearch.models.call import Call, Request, most_tokens
+from metasearch.errors import ModelSetupError, ModelUnavailable, RequestRefused
+from metasearch.exchange import Exchange, Message, Usage
+from metasearch.models.attempt import Completion, Sampling, Target
+from metasearch.models.call import Request, most_tokens
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, unknown_price
 from metasearch.models.prices import FREE, freeze_prices, most
-from metasearch.models.provider import (
-    OFFLINE,
-    AttemptFailed,
-    Completion,
-    Provider,
-    Target,
-    load,
-)
-from metasearch.models.redaction import Redactor
+from metasearch.models.provider import OFFLINE, Provider, load
+from metasearch.models.redaction import Redactor, storable
 from metasearch.models.replay import Recording
+from metasearch.models.rest import find_parts, is_cut, rest_of, whole
+from metasearch.models.retrying import Attempts, Backoff
+from metasearch.models.routing import Route, Router
 from metasearch.step import Reply
 
-EMPTY_RETRIES = 2
-"""Empty replies are billed like others, so they are asked again less often than faults are."""
 PROMPT_TOKENS = 100_000
 """Of a prompt for a model whose context litellm's table does not know."""
-CONNECT_ATTEMPTS = 3
-"""Refused connections after which a server that has never answered counts as not there."""
 
 _log = logging.getLogger("metasearch.models")
 
 
 @dataclass(frozen=True)
-class Backoff:
-    """How long to wait before another attempt: doubling, with jitter."""
+class _Question:
+    """An ask before its model is chosen."""
 
-    first: float = 1.0
-    """Seconds before the second attempt, at most; at least half of it."""
-    longest: float = 60.0
-    longest_asked: float = 600.0
-    """Most seconds that a provider's own ``Retry-After`` is heeded for."""
-
-    def seconds(self, attempt: int, asked: float | None) -> float:
-        """The wait after a number of attempts, given what the provider asked for."""
-        own = min(self.longest, self.first * 2.0 ** min(attempt - 1, 30))
-        own *= random.uniform(0.5, 1.0)
-        return own if asked is None else max(own, min(asked, self.longest_asked))
+    step: int
+    call: int
+    asker: int | None
+    role: Role
+    sampling: Sampling
 
 
 class ModelClient:
@@ -89,6 +68,7 @@ class ModelClient:
         prices: Mapping[str, Price | None] | None = None,
         recordings: Mapping[str, Recording] | None = None,
         backoff: Backoff | None = None,
+        router: Router | None = None,
     ) -> None:
         """Prepare; nothing is imported or sent yet.
 
@@ -101,6 +81,7 @@ class ModelClient:
             prices: Prices frozen when the campaign started, as :meth:`check` gave them.
             recordings: What answers for models that are replayed, by their names.
             backoff: Waits between attempts.
+            router: Keeps count of which models are down.
         """
         self._settings = settings
         self._archive = archive
@@ -111,10 +92,18 @@ class ModelClient:
         self._recordings = recordings or {}
         self._prices: dict[str, Price | None] = {}
         self._targets: dict[str, Target] = {}
-        self._answering: set[str] = set()
-        self._backoff = backoff or Backoff()
         self._redactor = Redactor()
         self._provider: Provider | None = None
+        self._router = router or Router()
+        self._attempts = Attempts(
+            self._complete,
+            archive,
+            ledger,
+            self._redactor,
+            backoff or Backoff(),
+            settings.retries,
+            self._longest_reply,
+        )
         self.in_flight = 0
         """Calls that are under way now, waits between their attempts included."""
 
@@ -132,9 +121,9 @@ class ModelClient:
             ModelSetupError: Which role and model, what is wrong, and what to change.
         """
         for role in get_args(Role) if roles is None else roles:
-            model = self._settings.model_for(role)
             try:
-                await self._prepare(model)
+                for model in self._models_of(role):
+                    await self._prepare(model)
             except ModelSetupError as error:
                 raise ModelSetupError(f"The model for role {role!r} cannot be used. {error}") from (
                     error.__cause__
@@ -176,28 +165,37 @@ class ModelClient:
             ModelUnavailable: The provider is down, after all retries.
             ModelError: It failed for good.
         """
-        reply = self.recall(step, call, messages, asker)
-        if reply is not None:
-            return reply
-        model = self._settings.model_for(role)
-        target = await self._prepare(model)
-        request = Request(
+        asked = self._clean(messages)
+        first, rest = self._stored(step, call, asker, asked)
+        settings = self._settings
+        question = _Question(
             step=step,
             call=call,
             asker=asker,
             role=role,
-            target=target,
-            price=self._prices[model],
-            messages=self._clean(messages),
-            temperature=self._settings.temperature if temperature is None else temperature,
-            max_tokens=self._settings.max_tokens if max_tokens is None else max_tokens,
-            seed=_derived(self._seed, step, call, asker) if seed is None else seed,
-            schema=schema,
+            sampling=Sampling(
+                temperature=settings.temperature if temperature is None else temperature,
+                max_tokens=settings.max_tokens if max_tokens is None else max_tokens,
+                seed=_derived(self._seed, step, call, asker) if seed is None else seed,
+                schema=schema,
+            ),
         )
+        if first is not None and (rest is not None or not _lacks_rest(first, asker)):
+            return first if rest is None else whole(first, rest)
         async with self._slots:
             self.in_flight += 1
             try:
-                return await self._with_retries(request)
+                if first is None:
+                    first = await self._answer(question, asked)
+                if not _lacks_rest(first, asker):
+                    return first
+                return whole(
+                    first, await self._answer(question, rest_of(asked, first.text), part=2)
+                )
+            except RequestRefused:
+                if first is None:
+                    raise
+                return first  # the provider takes no second part: what there is must do
             finally:
                 self.in_flight -= 1
 
@@ -205,16 +203,22 @@ class ModelClient:
         self, role: Role, messages: Sequence[Message], max_tokens: int
     ) -> tuple[float | None, int]:
         """The most USD (``None``: unknown) and tokens that one attempt at a call may take."""
-        model = self._settings.model_for(role)
-        await self._prepare(model)
         input_tokens = most_tokens(self._clean(messages))
-        return most(self._prices[model], input_tokens, max_tokens), input_tokens + max_tokens
+        costs = []
+        for model in self._models_of(role):
+            await self._prepare(model)
+            costs.append(most(self._prices[model], input_tokens, max_tokens))
+        known = [usd for usd in costs if usd is not None]
+        return max(known) if len(known) == len(costs) else None, input_tokens + max_tokens
 
     async def prompt_tokens(self, role: Role) -> int:
-        """Most tokens of a prompt: as set, or what the model's context holds besides a reply."""
+        """Most tokens of a prompt: as set, or what each model of the role takes besides a reply."""
         if self._settings.prompt_tokens is not None:
             return self._settings.prompt_tokens
-        model = self._settings.model_for(role)
+        return min([await self._room_in(model) for model in self._models_of(role)])
+
+    async def _room_in(self, model: str) -> int:
+        """Tokens of a model's context besides a reply."""
         await self._prepare(model)
         entry = None if self._provider is None else self._provider.price_entry(model)
         window = None if entry is None else entry.get("max_input_tokens")
@@ -225,18 +229,11 @@ class ModelClient:
     def recall(
         self, step: int, call: int, messages: Sequence[Message], asker: int | None = None
     ) -> Reply | None:
-        """The stored reply to a call, if it was given to these very messages."""
-        earlier = self._archive.exchange(step, call, asker)
-        if earlier is None or earlier.state is not ExchangeState.ANSWERED:
+        """The stored reply to a call, if it was given to these very messages, and whole."""
+        first, rest = self._stored(step, call, asker, self._clean(messages))
+        if first is None or (rest is None and _lacks_rest(first, asker)):
             return None
-        if earlier.messages == self._clean(messages):
-            return Reply(earlier.reply, earlier.usage, earlier.finish_reason, replayed=True)
-        # A strategy that was edited since, or that depends on more than archive, seed and
-        # step, asks another question now; so does a candidate whose threads race. The old
-        # reply would be taken for an answer to it; it stays on record, and the new question
-        # is asked under the same name.
-        _log.warning("call %d of step %d asks something else than before", call, step)
-        return None
+        return first if rest is None else whole(first, rest)
 
     async def close(self) -> None:
         """Close open connections."""
@@ -262,9 +259,68 @@ class ModelClient:
     def _clean(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """The messages as they are sent and stored: without keys, and fit for a file."""
         return tuple(
-            Message(role=m.role, content=_storable(self._redactor.values(m.content)))
+            Message(role=m.role, content=storable(self._redactor.values(m.content)))
             for m in messages
         )
+
+    def _stored(
+        self, step: int, call: int, asker: int | None, asked: tuple[Message, ...]
+    ) -> tuple[Reply | None, Reply | None]:
+        """The stored reply to these messages, and the rest of it."""
+        answered = self._archive.answered(step, call, asker)
+        first, rest = find_parts(answered, asked)
+        if answered and first is None:
+            # A strategy that was edited since, or that depends on more than archive, seed and
+            # step, asks another question now; so does a candidate whose threads race. The old
+            # reply would be taken for an answer to it; it stays on record, and the new question
+            # is asked under the same name.
+            _log.warning("call %d of step %d asks something else than before", call, step)
+        return _replayed(first), _replayed(rest)
+
+    async def _answer(
+        self, question: _Question, messages: tuple[Message, ...], part: int = 1
+    ) -> Reply:
+        """The reply of the role's model, or of its fallback while that is down."""
+        role = question.role
+        route = self._router.route(
+            self._settings.model_for(role), self._settings.fallback_for(role)
+        )
+        while True:
+            request = Request(
+                step=question.step,
+                call=question.call,
+                asker=question.asker,
+                role=role,
+                target=await self._prepare(route.model),
+                price=self._prices[route.model],
+                messages=messages,
+                sampling=question.sampling,
+                part=part,
+            )
+            try:
+                reply = await self._attempts.reply(request, retries=0 if route.is_trial else None)
+            except ModelUnavailable as error:
+                if self._router.failed(route.model):
+                    _log.warning("%s counts as down", route.model)
+                if route.fallback is None:
+                    raise
+                _log.warning("%s is asked instead: %s", route.fallback, error)
+                route = Route(route.fallback)
+            except RequestRefused:
+                self._router.answered(route.model)
+                raise
+            else:
+                self._router.answered(route.model)
+                return reply
+
+    def _models_of(self, role: Role) -> tuple[str, ...]:
+        """All models that may answer for a role."""
+        fallback = self._settings.fallback_for(role)
+        model = self._settings.model_for(role)
+        return (model,) if fallback is None else (model, fallback)
+
+    def _longest_reply(self, model: str) -> int | None:
+        return None if self._provider is None else self._provider.longest_reply(model)
 
     async def _prepare(self, model: str) -> Target:
         if model in self._recordings and model not in self._targets:
@@ -281,149 +337,32 @@ class ModelClient:
             self._targets[model] = target
         return self._targets[model]
 
-    async def _with_retries(self, request: Request) -> Reply:
-        call = Call(request, self._archive, self._ledger)
-        retrying = AsyncRetrying(
-            stop=lambda state: self._gives_up(request, state),
-            wait=self._wait,
-            sleep=call.pause,
-            retry=retry_if_exception(lambda e: isinstance(e, AttemptFailed) and e.transient),
-            before_sleep=lambda state: self._tell(request, state),
-            reraise=True,
-        )
-        try:
-            return await retrying(self._attempt, call)
-        except AttemptFailed as failure:
-            text = self._redactor.redact(str(failure))
-            attempts = retrying.statistics.get("attempt_number", 1)
-            if call.is_open:
-                call.fail(text)
-            raise self._final(request, failure, text, attempts) from None
-
-    async def _attempt(self, call: Call) -> Reply:
-        await call.open()
-        call.attempts += 1
-        request = call.request
-        try:
-            completion = await self._complete(request, call.seed)
-        except AttemptFailed:
-            raise
-        except BaseException:
-            call.abandon()
-            raise
-        self._answering.add(request.target.model)
-        completion = replace(completion, text=_storable(self._redactor.values(completion.text)))
-        if _empty(completion) and call.empty < min(EMPTY_RETRIES, self._settings.retries):
-            call.fail("empty reply", completion)
-            call.empty += 1
-            raise AttemptFailed("empty reply", transient=True)
-        # After that, an empty reply is the model's answer: the step sees it and goes on,
-        # where an error would stop the campaign, and stop it again when it is continued.
-        return call.answer(completion)
-
-    async def _complete(self, request: Request, seed: int) -> Completion:
+    async def _complete(self, request: Request, sampling: Sampling) -> Completion:
         recording = self._recordings.get(request.target.model)
         if recording is not None:
-            return recording.completion(
-                (request.step, request.call, request.asker), request.messages
-            )
+            place = (request.step, request.call, request.asker)
+            return recording.completion(place, request.messages, part=request.part)
         if self._provider is None:
             raise RuntimeError("a call before its model was prepared")
+        streams = self._settings.stream and not request.target.model.startswith(OFFLINE)
         return await self._provider.complete(
             request.target,
             request.messages,
-            temperature=request.temperature,
-            max_tokens=request.max_tokens,
-            seed=seed,
+            sampling,
             timeout=self._settings.timeout,
-            schema=request.schema,
-        )
-
-    def _gives_up(self, request: Request, state: RetryCallState) -> bool:
-        attempts = state.attempt_number
-        never_reached = self._never_reached(request, _failure(state))
-        return attempts > self._settings.retries or (never_reached and attempts >= CONNECT_ATTEMPTS)
-
-    def _never_reached(self, request: Request, error: BaseException | None) -> bool:
-        unreachable = isinstance(error, AttemptFailed) and error.unreachable
-        return unreachable and request.target.model not in self._answering
-
-    def _wait(self, state: RetryCallState) -> float:
-        error = _failure(state)
-        asked = error.retry_after if isinstance(error, AttemptFailed) else None
-        return self._backoff.seconds(state.attempt_number, asked)
-
-    def _tell(self, request: Request, state: RetryCallState) -> None:
-        error = _failure(state)
-        wait = state.next_action.sleep if state.next_action is not None else 0.0
-        _log.info(
-            "%s, step %d: attempt %d failed, next in %.1f s: %s",
-            request.target.model,
-            request.step,
-            state.attempt_number,
-            wait,
-            self._redactor.redact(str(error)),
-        )
-
-    def _final(
-        self, request: Request, failure: AttemptFailed, text: str, attempts: int
-    ) -> ModelError:
-        target = request.target
-        who = f"model {target.model!r} (role {request.role})"
-        key = f"{target.provider.upper()}_API_KEY"
-        if target.model in self._recordings:
-            return ModelError(f"Nothing more to replay from {target.model!r}: {text}.")
-        if failure.overflow is not None:
-            return ContextOverflow(
-                f"The prompt is too long for {who}: {text}",
-                limit=failure.overflow.limit,
-                requested=failure.overflow.requested,
-            )
-        if failure.about_prompt:
-            return RequestRefused(f"The provider of {who} refuses this prompt: {text}")
-        if self._never_reached(request, failure):
-            where = "models.api_base" if target.api_base else f"{target.provider.upper()}_API_BASE"
-            return ModelSetupError(
-                f"The {who} cannot be reached, tried {attempts} times: {text}. Is its server "
-                f"running, and the address right ({where})?"
-            )
-        if failure.transient:
-            return ModelUnavailable(
-                f"The {who} gave no reply in {attempts} attempts; the last error: {text}."
-            )
-        match failure.status:
-            case 401 | 403:
-                return ModelSetupError(
-                    f"The provider of {who} refuses the key: {text}. Check the environment "
-                    f"variable that holds it (usually {key})."
-                )
-            case 402:
-                return ModelSetupError(
-                    f"The account behind {who} has no credit left: {text}. Add credit, or set "
-                    f"another key (usually {key})."
-                )
-            case 404:
-                return ModelSetupError(
-                    f"The provider does not know {who}: {text}. Check its name under [models]"
-                    + (f", and models.api_base ({target.api_base})." if target.api_base else ".")
-                )
-        # What a candidate asks is its own: its odd requests stop no campaign.
-        if target.model in self._answering or request.asker is not None:
-            return RequestRefused(f"The provider of {who} refuses this request: {text}")
-        return ModelSetupError(
-            f"The provider of {who} refuses the request: {text}. Check name and settings "
-            "under [models] (max_tokens, temperature)."
+            stall=self._settings.stall if streams else None,
         )
 
 
-def _failure(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome is not None else None
+def _lacks_rest(reply: Reply, asker: int | None) -> bool:
+    """Whether a reply broke off. A candidate has said itself how long its replies may be."""
+    return asker is None and is_cut(reply.text, reply.finish_reason)
 
 
-def _empty(completion: Completion) -> bool:
-    # "length" without text: a thinking model spent all its tokens, and would again.
-    # "content_filter": the prompt is at fault, not chance.
-    return not completion.text.strip() and completion.finish_reason in ("", "stop", "eos")
+def _replayed(stored: Exchange | None) -> Reply | None:
+    if stored is None:
+        return None
+    return Reply(stored.reply, stored.usage, stored.finish_reason, replayed=True)
 
 
 def _derived(seed: int, step: int, call: int, asker: int | None) -> int:
@@ -431,12 +370,3 @@ def _derived(seed: int, step: int, call: int, asker: int | None) -> int:
     name = f"{seed}:{step}:{call}" if asker is None else f"{seed}:{step}:{asker}:{call}"
     digest = hashlib.sha256(name.encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
-
-
-def _storable(text: str) -> str:
-    """The text without lone surrogates, which JSON may carry and no file can."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode()
-    return text

@@ -19,12 +19,13 @@ class Journal(Protocol):
 
     (step, call, asker) names a call: ``asker`` is the number of the candidate that asks while
     it is evaluated, ``None`` for the step itself. Each method is one short, durable
-    transaction. A call that failed or was lost may begin again under the same name: the
+    transaction. A call that failed or was lost may begin again under the same name, and so may
+    one that was answered and now asks for something else, such as the rest of its reply: the
     earlier record stays.
     """
 
-    def exchange(self, step: int, call: int, asker: int | None = None) -> Exchange | None:
-        """The latest record of a call; ``None`` if it was never begun."""
+    def answered(self, step: int, call: int, asker: int | None = None) -> Sequence[Exchange]:
+        """The records of a call that hold a reply, in their order."""
 
     def begin_exchange(
         self,

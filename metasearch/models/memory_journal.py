@@ -30,6 +30,15 @@ class MemoryJournal:
         place = self._latest.get((step, call, asker))
         return None if place is None else self.records[place]
 
+    def answered(self, step: int, call: int, asker: int | None = None) -> list[Exchange]:
+        """The records of a call that hold a reply."""
+        name = (step, call, asker)
+        return [
+            r
+            for r in self.records
+            if r.state is ExchangeState.ANSWERED and (r.step, r.call, r.asker) == name
+        ]
+
     def begin_exchange(
         self,
         step: int,

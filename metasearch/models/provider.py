@@ -1,4 +1,4 @@
-"""The only module that touches litellm: loading it, one attempt of one call, its errors.
+"""The only module that calls litellm: loading it, what it knows of a model, one attempt.
 
 litellm takes two seconds to import and reaches for the network, prints and logs unless told
 otherwise. It is imported in a thread on first use, with all of that turned off.
@@ -9,25 +9,18 @@ from __future__ import annotations
 import asyncio
 import difflib
 import importlib
-import json
 import logging
 import os
-import re
-import socket
-import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from pydantic import BaseModel
-
 from metasearch.errors import ModelSetupError
-from metasearch.exchange import Message, Usage
-from metasearch.models.overflow import Overflow, read_overflow
+from metasearch.exchange import Message
+from metasearch.models.attempt import AttemptFailed, Completion, Sampling, Target
+from metasearch.models.faults import explain
+from metasearch.models.reading import read_reply, read_stream
 
 OFFLINE = "offline/"
 
@@ -47,67 +40,6 @@ _PLACEHOLDER_KEY = "no-key-needed"
 _NEEDS_NO_KEY = frozenset({"ollama", "ollama_chat", "lm_studio", "llamafile", "hosted_vllm"})
 _FINDS_KEYS_ELSEWHERE = frozenset({"bedrock", "bedrock_converse", "sagemaker", "vertex_ai"})
 """Their credentials may come from files, profiles or the machine; the first call will tell."""
-
-_TRANSIENT = frozenset({408, 409, 425, 429})
-_REFUSED = frozenset({400, 413, 422})
-_NO_CREDIT = re.compile(r"insufficient_quota|credit balance is too low", re.IGNORECASE)
-_NOISE = re.compile(r"^(?:litellm\.)?(?:\w+Error|Timeout)(?: Error)?: (?:\w+Exception - )?")
-_LONGEST_ERROR = 1000
-_LONGEST_BODY = 20_000
-"""Characters of an error body that are looked at."""
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What one attempt brought."""
-
-    text: str
-    finish_reason: str
-    usage: Usage | None
-    """Without USD and seconds; ``None`` if the provider did not say."""
-
-
-class AttemptFailed(Exception):
-    """One attempt came to nothing.
-
-    Attributes:
-        status: HTTP status, as far as there was one.
-        transient: Whether another attempt may succeed.
-        retry_after: Seconds that the provider asks to wait.
-        about_prompt: The provider refuses this prompt, not the model or the key.
-        overflow: The prompt is too long for the model; with the sizes that the provider names.
-        unreachable: There was no connection to send anything over.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        transient: bool = False,
-        retry_after: float | None = None,
-        about_prompt: bool = False,
-        overflow: Overflow | None = None,
-        unreachable: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.transient = transient
-        self.retry_after = retry_after
-        self.about_prompt = about_prompt
-        self.overflow = overflow
-        self.unreachable = unreachable
-
-
-@dataclass(frozen=True)
-class Target:
-    """A model name resolved: enough to call it."""
-
-    model: str
-    provider: str
-    api_base: str | None
-    api_key: str | None
-    """``None``: litellm takes it from the environment."""
 
 
 class Provider:
@@ -164,44 +96,66 @@ class Provider:
         same = entry is not None and str(entry.get("litellm_provider", "")).startswith(provider)
         return entry if same else None
 
+    def longest_reply(self, model: str) -> int | None:
+        """The most tokens that the model writes in one reply; ``None`` if litellm does not know."""
+        entry = self.price_entry(model) or {}
+        most = entry.get("max_output_tokens")
+        return most if isinstance(most, int) else None
+
     async def complete(
         self,
         target: Target,
         messages: Sequence[Message],
+        sampling: Sampling,
         *,
-        temperature: float,
-        max_tokens: int,
-        seed: int,
         timeout: float,  # noqa: ASYNC109 - passed on to the HTTP client, too
-        schema: type[BaseModel] | None = None,
+        stall: float | None = None,
     ) -> Completion:
         """One attempt. A schema is passed on to models that can keep their answer to one.
+
+        Args:
+            target: Whom to ask.
+            messages: The prompt.
+            sampling: How the reply is to be written.
+            timeout: Seconds for all of it.
+            stall: If given, the reply is taken in pieces, and given up after so many seconds
+                without another one.
 
         Raises:
             AttemptFailed: With everything needed to decide what to do next.
         """
+        options: dict[str, Any] = {}
+        if sampling.effort is not None:
+            options["reasoning_effort"] = sampling.effort
+        if stall is not None:
+            options |= {"stream": True, "stream_options": {"include_usage": True}}
         try:
             # The client's own timeout is for each read; a dripping reply would outlast it.
             async with asyncio.timeout(timeout):
                 response = await self._litellm.acompletion(
                     model=target.model,
                     messages=[{"role": m.role, "content": m.content} for m in messages],
-                    temperature=temperature,
-                    max_tokens=max_tokens,
-                    seed=seed,
+                    temperature=sampling.temperature,
+                    max_tokens=sampling.max_tokens,
+                    seed=sampling.seed,
                     timeout=timeout,
                     api_base=target.api_base,
                     api_key=target.api_key,
                     num_retries=0,
                     max_retries=0,
-                    response_format=schema if self._keeps_to_schemas(target) else None,
+                    response_format=sampling.schema if self._keeps_to_schemas(target) else None,
+                    **options,
                 )
+                if stall is not None:
+                    return await read_stream(response, stall)
         except TimeoutError:
             raise AttemptFailed(f"no complete reply in {timeout:g} s", transient=True) from None
+        except AttemptFailed:
+            raise
         except Exception as error:
             # No cause: its text may hold a key, and tracebacks print causes.
-            raise self._explained(error, timeout) from None
-        return _completion(response)
+            raise explain(self._litellm, error, timeout) from None
+        return read_reply(response)
 
     @lru_cache(maxsize=64)  # noqa: B019 - there is one provider
     def _keeps_to_schemas(self, target: Target) -> bool:
@@ -225,48 +179,6 @@ class Provider:
             names = difflib.get_close_matches(model, self._litellm.model_cost, n=1, cutoff=0.7)
             hint = f"Did you mean {names[0]}?" if names else "Names look like openai/gpt-4o-mini."
         return f"litellm knows no provider for model {model!r}. {hint}"
-
-    def _explained(self, error: Exception, timeout: float) -> AttemptFailed:
-        known = self._litellm.exceptions
-        http = self._litellm.httpx
-        status = getattr(error, "status_code", None)
-        if isinstance(error, known.Timeout):
-            return AttemptFailed(f"no reply in {timeout:g} s", transient=True)
-        # Where no reply was received, litellm makes up a status.
-        causes = list(_causes(error))
-        for cause in causes:
-            if isinstance(cause, http.ConnectError):
-                text = f"cannot connect to {_address(cause)}: {_reason(cause)}"
-                return AttemptFailed(text, transient=True, unreachable=True)
-            if isinstance(cause, http.TransportError):
-                return AttemptFailed(f"the connection broke: {_short(cause)}", transient=True)
-        if any(
-            isinstance(cause, self._litellm.openai.APIConnectionError)
-            or getattr(cause, "status_code_is_synthesized", False)
-            for cause in causes
-        ):
-            text = f"no reply: {type(causes[-1]).__name__}: {_short(causes[-1])}"
-            return AttemptFailed(text, transient=True)
-        if not isinstance(error, self._litellm.openai.OpenAIError) or not isinstance(status, int):
-            # Neither litellm nor its HTTP clients raise it on purpose: a bug or a broken reply.
-            return AttemptFailed(f"{type(error).__name__}: {_short(error)}", transient=True)
-        text = f"{error} {getattr(error, 'body', None) or ''}"
-        overflow = None
-        too_long = isinstance(error, known.ContextWindowExceededError)
-        if too_long or status in _REFUSED:
-            overflow = read_overflow(text[:_LONGEST_BODY], certain=too_long)
-        about_prompt = overflow is not None or isinstance(error, known.ContentPolicyViolationError)
-        no_credit = _NO_CREDIT.search(text) is not None
-        # 200: the reply could not be read.
-        transient = (status in _TRANSIENT or status >= 500 or status == 200) and not no_credit
-        return AttemptFailed(
-            f"{_short(error)} (HTTP status {status})" if status != 200 else _short(error),
-            status=402 if no_credit else status,
-            transient=transient and not about_prompt,
-            retry_after=_retry_after(error),
-            about_prompt=about_prompt,
-            overflow=overflow,
-        )
 
 
 _loading = threading.Lock()
@@ -329,99 +241,3 @@ def _quieten(litellm: Any) -> None:
     for name in ("openai", "httpx", "httpcore"):
         # At INFO they log addresses, which for some providers carry the key.
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what led to it, as a traceback would show them."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-
-
-def _address(error: Any) -> str:
-    """Where a request of the HTTP client was to go; without query and user, which hold keys."""
-    url = str(error.request.url.copy_with(userinfo=b"", query=None, fragment=None))
-    return url.removesuffix("/chat/completions")
-
-
-def _reason(error: BaseException) -> str:
-    """Why there is no connection, in the operating system's words."""
-    system = [cause for cause in _causes(error) if isinstance(cause, OSError)]
-    if not system:
-        return _short(error)
-    deepest = system[-1]
-    if isinstance(deepest, socket.gaierror | ssl.SSLError) or not deepest.errno:
-        return str(deepest.strerror or deepest).lower()
-    return os.strerror(deepest.errno).lower()
-
-
-def _short(error: BaseException) -> str:
-    text = _NOISE.sub("", _NOISE.sub("", str(error).strip())) or type(error).__name__
-    text = _own_words(text)
-    return text if len(text) <= _LONGEST_ERROR else text[: _LONGEST_ERROR - 1] + "…"
-
-
-def _own_words(text: str) -> str:
-    """The message in a JSON error body of the usual form; any other text as it is."""
-    try:
-        message = json.loads(text)["error"]["message"]
-    except (ValueError, TypeError, KeyError):
-        return text
-    return message if isinstance(message, str) and message else text
-
-
-def _retry_after(error: Exception) -> float | None:
-    for holder in (error, getattr(error, "response", None)):
-        for name in ("litellm_response_headers", "headers"):
-            headers = getattr(holder, name, None)
-            value = headers.get("retry-after") if isinstance(headers, Mapping) else None
-            seconds = seconds_asked(value) if isinstance(value, str | int | float) else None
-            if seconds is not None:
-                return seconds
-    return None
-
-
-def seconds_asked(value: str | float) -> float | None:
-    """What a ``Retry-After`` header means in seconds from now: a number, or a date (RFC 9110)."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            then = parsedate_to_datetime(str(value))
-        except (ValueError, IndexError):
-            return None
-        now = datetime.now(then.tzinfo)  # without a zone only in broken headers: then local
-        seconds = max(0.0, (then - now).total_seconds())
-    return seconds if 0 <= seconds < float("inf") else None
-
-
-def _completion(response: Any) -> Completion:
-    if not response.choices:
-        return Completion("", "", None)
-    choice = response.choices[0]
-    text = choice.message.content
-    return Completion(
-        text=text if isinstance(text, str) else "",
-        finish_reason=str(choice.finish_reason or ""),
-        usage=_usage(getattr(response, "usage", None)),
-    )
-
-
-def _usage(usage: Any) -> Usage | None:
-    input_tokens = _count(usage, "prompt_tokens")
-    output_tokens = _count(usage, "completion_tokens")
-    if input_tokens + output_tokens == 0:
-        return None
-    prompt_details = getattr(usage, "prompt_tokens_details", None)
-    details = getattr(usage, "completion_tokens_details", None)
-    return Usage(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cached_tokens=_count(prompt_details, "cached_tokens"),
-        reasoning_tokens=_count(details, "reasoning_tokens"),
-    )
-
-
-def _count(holder: Any, name: str) -> int:
-    value = getattr(holder, name, None)
-    return max(0, int(value)) if isinstance(value, int | float) else 0

@@ -73,3 +73,12 @@ def redact(text: str) -> str:
 @lru_cache(maxsize=1)
 def _current(environment: tuple[tuple[str, str], ...]) -> Redactor:
     return Redactor(dict(environment))
+
+
+def storable(text: str) -> str:
+    """The text without lone surrogates, which JSON may carry and no file can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from metasearch.errors import ModelSetupError
 from metasearch.exchange import Exchange, ExchangeState, Message
-from metasearch.models.provider import AttemptFailed, Completion
+from metasearch.models.attempt import AttemptFailed, Completion
 
 BY_PLACE = "offline/replay:"
 BY_CONTENT = "offline/replay-by-content:"
@@ -41,7 +41,7 @@ class Recording:
 
     def __init__(self, exchanges: Iterable[Exchange], *, by_content: bool) -> None:
         self._by_content = by_content
-        self._by_place: dict[Place, Exchange] = {}
+        self._by_place: dict[tuple[Place, int], Exchange] = {}
         self._by_messages: defaultdict[tuple[Message, ...], deque[Exchange]] = defaultdict(deque)
         for exchange in exchanges:
             if exchange.state is not ExchangeState.ANSWERED:
@@ -49,14 +49,16 @@ class Recording:
             if by_content:
                 self._by_messages[exchange.messages].append(exchange)
             else:
-                self._by_place[exchange.step, exchange.call, exchange.asker] = exchange
+                place = (exchange.step, exchange.call, exchange.asker)
+                part = exchange.parameters.get("part", 1)
+                self._by_place[place, 2 if part == 2 else 1] = exchange
 
     @classmethod
     def for_model(cls, model: str, exchanges: Iterable[Exchange]) -> Recording:
         """The recording that a model's name asks for."""
         return cls(exchanges, by_content=model.startswith(BY_CONTENT))
 
-    def completion(self, place: Place, messages: Sequence[Message]) -> Completion:
+    def completion(self, place: Place, messages: Sequence[Message], *, part: int = 1) -> Completion:
         """The recorded reply.
 
         By content, the replies to one question come in their recorded order, and the last of
@@ -71,7 +73,7 @@ class Recording:
                 raise AttemptFailed("the recording has no reply to this question", status=404)
             found = known.popleft() if len(known) > 1 else known[0]
         else:
-            recorded = self._by_place.get(place)
+            recorded = self._by_place.get((place, part))
             if recorded is None:
                 step, call, asker = place
                 who = "" if asker is None else f" of candidate #{asker}"

@@ -51,7 +51,18 @@ def read_edit(reply: str, parent: Program) -> Program | Rejected:
     understood all the same.
     """
     reply = reply.replace("\r\n", "\n")
-    edited = _edited(reply, parent)
+    return _checked(_edited(reply, parent), parent)
+
+
+def apply_edits(
+    parent: Program, edits: Sequence[Block | Creation | Deletion]
+) -> Program | Rejected:
+    """The program that edits make of its parent, each in turn: all of them, or none."""
+    return _checked(_changed(parent, edits), parent)
+
+
+def _checked(edited: Program | Rejected, parent: Program) -> Program | Rejected:
+    """The edited program, if it is another one that parses and keeps what is protected."""
     if isinstance(edited, Rejected):
         return edited
     if edited.files == parent.files:

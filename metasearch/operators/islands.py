@@ -7,25 +7,62 @@ the facts, and resuming is folding them again.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from metasearch.candidate import Candidate
 from metasearch.objectives import Objective, dominates, gains
 
-Topology = Literal["ring", "complete", "isolated"]
+Topology = Literal["ring", "circle", "complete", "caveman", "sequence", "random", "isolated"]
 
 Cell = tuple[int, ...]
 
 
-def neighbours(topology: Topology, islands: int) -> list[list[int]]:
-    """For each island, those that it sends its elites to."""
-    if topology == "isolated" or islands == 1:
-        return [[] for _ in range(islands)]
-    if topology == "ring":
-        return [[(island + 1) % islands] for island in range(islands)]
-    return [[other for other in range(islands) if other != i] for i in range(islands)]
+def neighbours(topology: Topology, islands: int, seed: int = 0) -> list[list[int]]:
+    """For each island, those that it sends its elites to, in ascending order.
+
+    The networks of *Cultural evolution in populations of Large Language Models* (arXiv
+    2403.08882), and some more. The fewer the links, the later the best takes over all
+    islands, and the longer they stay different.
+
+    Args:
+        topology: ``sequence``: to the next, the last to none. ``ring``: to the next, the last to
+            the first. ``circle``: to both sides. ``caveman``: cliques of about the square
+            root of all, joined to a circle by one link each. ``complete``: to all.
+            ``random``: a connected graph with about four links per island. ``isolated``:
+            to none.
+        islands: How many there are.
+        seed: Of the random graph.
+    """
+    last = islands - 1
+    if topology == "isolated":
+        links: list[tuple[int, int]] = []
+    elif topology == "sequence":
+        links = [(i, i + 1) for i in range(last)]
+    elif topology == "ring":
+        links = [(i, (i + 1) % islands) for i in range(islands)]
+    elif topology == "circle":
+        links = _both_ways((i, (i + 1) % islands) for i in range(islands))
+    elif topology == "complete":
+        links = [(i, j) for i in range(islands) for j in range(islands)]
+    elif topology == "caveman":
+        size = math.isqrt(last) + 1
+        starts = range(0, islands, size)
+        inside = [(i, j) for i in range(islands) for j in range(i) if i // size == j // size]
+        joints = [(min(start + size - 1, last), start + size) for start in starts]
+        links = _both_ways([*inside, *((i, j if j <= last else 0) for i, j in joints)])
+    else:
+        rng = random.Random(seed)
+        tree = [(i, rng.randrange(i)) for i in range(1, islands)]
+        more = [(rng.randrange(islands), rng.randrange(islands)) for _ in range(islands)]
+        links = _both_ways([*tree, *more])
+    return [sorted({j for i, j in links if i == island != j}) for island in range(islands)]
+
+
+def _both_ways(links: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [link for i, j in links for link in ((i, j), (j, i))]
 
 
 @dataclass(frozen=True)

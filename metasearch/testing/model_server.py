@@ -24,62 +24,28 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from metasearch.exchange import Message
+from metasearch.testing.model_replies import (
+    BILLED,
+    HUGE_REPLY,
+    Billed,
+    Break,
+    Fault,
+    error_response,
+    streamed_response,
+    tokens_of,
+    whole_response,
+)
 
-HUGE_REPLY = 10_000_000
-"""Characters of the reply under :attr:`Break.HUGE`."""
+__all__ = ["HUGE_REPLY", "Break", "Counts", "Fault", "ModelServer", "tokens_of"]
 
-_REASONS = {200: "OK", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
 _MAX_HEAD = 65_536
 
 Answer = Callable[[Sequence[Message]], str]
-
-
-class Break(StrEnum):
-    """Ways for a reply to go wrong that have no status code."""
-
-    RESET = "reset"
-    """The connection is reset instead of an answer."""
-    STALL = "stall"
-    """No answer ever comes; the connection stays open."""
-    DRIP = "drip"
-    """The answer comes one byte a tenth of a second, for ever."""
-    TRUNCATED = "truncated"
-    """Half of the body, then the connection closes."""
-    INVALID_JSON = "invalid_json"
-    EMPTY = "empty"
-    """A well-formed answer, billed, with no text in it."""
-    HUGE = "huge"
-    """A well-formed answer of ten megabytes."""
-    NO_USAGE = "no_usage"
-    """A good answer that does not say how many tokens it took."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What one request gets instead of a good answer."""
-
-    kind: Break | None = None
-    status: int = 200
-    """An HTTP status other than 200 answers with an error body."""
-    retry_after: float | None = None
-    """Seconds, sent as a ``Retry-After`` header."""
-    message: str = "injected fault"
-    """Text of the error body."""
-    code: str | None = None
-    """Machine-readable code of the error body, such as ``insufficient_quota``."""
-    finish_reason: str = "stop"
-    """What a well-formed answer says about its end."""
-
-
-def tokens_of(text: str) -> int:
-    """How many tokens this server counts for a text: one for four characters, at least one."""
-    return max(1, (len(text) + 3) // 4)
 
 
 @dataclass
@@ -96,6 +62,11 @@ class Counts:
     output_tokens: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
+    unsaid: int = 0
+    """Answers that did not say what they cost."""
+    unsaid_input_tokens: int = 0
+    """Of those."""
+    unsaid_output_tokens: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     """By status code or kind of break."""
 
@@ -140,6 +111,7 @@ class ModelServer:
         self._answer = _as_answer(reply)
         self._fixed = reply if isinstance(reply, str) else None
         self._fault = faults if callable(faults) else _in_order(iter(faults))
+        self._rests: dict[str, str] = {}
         self._key = key
         self._record = record
         self._port = port
@@ -196,17 +168,17 @@ class ModelServer:
         for transport in list(open_connections):
             transport.abort()
 
-    def respond(self, key: str, body: bytes) -> tuple[Fault, bytes]:
-        """The fault (a harmless one for none) and the response to one request's body."""
+    def respond(self, key: str, body: bytes) -> tuple[Fault, list[bytes]]:
+        """The fault (a harmless one for none) and the response to one request, in its pieces."""
         number = self.counts.requests
         self.counts.requests += 1
         fault = self._fault(number) or Fault()
         if self._key is not None and key != self._key:
             fault = Fault(status=401, message=f"Incorrect API key provided: {key}.")
-        self.counts.outcomes[fault.kind.value if fault.kind else str(fault.status)] += 1
-        messages: list[Message] = []
+        self.counts.outcomes[fault.name] += 1
         asked: dict[str, Any] = {}
-        if self._record or self._fixed is None:
+        messages: list[Message] = []
+        if self._record or self._fixed is None or self._rests or fault.kind is not None:
             asked = json.loads(body)
             messages = [
                 Message(role=message["role"], content=message["content"])
@@ -217,19 +189,42 @@ class ModelServer:
             self.formats.append(asked.get("response_format"))
             self.prompts.append(messages)
         if fault.status != 200:
-            return fault, _error_response(fault)
-        text = self._fixed if self._fixed is not None else self._answer(messages)
-        if fault.kind is Break.EMPTY:
-            text = ""
-        elif fault.kind is Break.HUGE:
-            text = "x" * HUGE_REPLY
-        usage = {"prompt_tokens": max(1, len(body) // 4), "completion_tokens": tokens_of(text)}
-        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
-        if fault.kind in (None, Break.EMPTY, Break.HUGE, Break.NO_USAGE):
-            self.counts.answered += 1
-            self.counts.input_tokens += usage["prompt_tokens"]
-            self.counts.output_tokens += usage["completion_tokens"]
-        return fault, _good_response(number, text, usage, fault)
+            return fault, [error_response(fault)]
+        text = self._text(messages, fault)
+        billed = Billed(max(1, len(body) // 4), tokens_of(text))
+        if fault.kind is Break.THINKING:
+            limit = asked.get("max_tokens") or asked.get("max_completion_tokens") or 1
+            billed = Billed(billed.input_tokens, limit, limit)
+        self._count(fault, billed)
+        if b'"stream": true' in body or b'"stream":true' in body:
+            return fault, streamed_response(number, text, billed, fault)
+        return fault, [whole_response(number, text, billed, fault)]
+
+    def _text(self, messages: Sequence[Message], fault: Fault) -> str:
+        if fault.kind in (Break.EMPTY, Break.THINKING, Break.FILTERED):
+            return ""
+        if fault.kind is Break.HUGE:
+            return "x" * HUGE_REPLY
+        if len(messages) > 1 and messages[-2].content in self._rests:
+            text = self._rests[messages[-2].content]
+        else:
+            text = self._fixed if self._fixed is not None else self._answer(messages)
+        if fault.kind is Break.LENGTH:
+            half = len(text) // 2
+            self._rests[text[:half]] = text[half:]
+            text = text[:half]
+        return text
+
+    def _count(self, fault: Fault, billed: Billed) -> None:
+        if fault.kind not in BILLED:
+            return
+        self.counts.answered += 1
+        self.counts.input_tokens += billed.input_tokens
+        self.counts.output_tokens += billed.output_tokens
+        if fault.kind is Break.NO_USAGE:
+            self.counts.unsaid += 1
+            self.counts.unsaid_input_tokens += billed.input_tokens
+            self.counts.unsaid_output_tokens += billed.output_tokens
 
 
 class _Connection(asyncio.Protocol):
@@ -281,19 +276,26 @@ class _Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         if not head.split(" ", 2)[1].endswith("/chat/completions"):
-            transport.write(_error_response(Fault(status=404, message="no such address")))
+            transport.write(error_response(Fault(status=404, message="no such address")))
             return
         key = headers.get("authorization", "").removeprefix("Bearer ")
-        fault, response = self._server.respond(key, body)
-        if fault.kind is Break.RESET:
-            transport.abort()
-        elif fault.kind is Break.TRUNCATED:
-            transport.write(response[: len(response) - 40])
-            transport.close()
-        elif fault.kind is Break.DRIP:
-            self._drip(response, 0)
-        elif fault.kind is not Break.STALL:
-            transport.write(response)
+        fault, pieces = self._server.respond(key, body)
+        half = b"".join(pieces[: len(pieces) // 2])  # nothing of an answer that is not streamed
+        match fault.kind:
+            case Break.RESET:
+                transport.write(half)
+                self._loop.call_later(0.02, transport.abort)  # so that the half arrives
+            case Break.TRUNCATED:
+                transport.write(half or pieces[0][:-40])
+                transport.close()
+            case Break.CUT_STREAM:
+                transport.write(half + b"0\r\n\r\n")
+            case Break.DRIP:
+                self._drip(b"".join(pieces), 0)
+            case Break.STALL:
+                transport.write(half)
+            case _:
+                transport.write(b"".join(pieces))
 
     def _drip(self, response: bytes, position: int) -> None:
         if self._transport is None or self._transport.is_closing():
@@ -311,43 +313,6 @@ def _as_answer(reply: str | Sequence[str] | Answer) -> Answer:
 
 def _in_order(faults: Iterator[Fault | None]) -> Callable[[int], Fault | None]:
     return lambda number: next(faults, None)
-
-
-def _response(status: int, body: bytes, extra: str = "") -> bytes:
-    head = (
-        f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
-    )
-    return head.encode("latin-1") + body
-
-
-def _error_response(fault: Fault) -> bytes:
-    error = {"message": fault.message, "type": "injected", "param": None, "code": fault.code}
-    wait = "" if fault.retry_after is None else f"Retry-After: {fault.retry_after:g}\r\n"
-    return _response(fault.status, json.dumps({"error": error}).encode(), wait)
-
-
-def _good_response(number: int, text: str, usage: dict[str, int], fault: Fault) -> bytes:
-    answer: dict[str, Any] = {
-        "id": f"chatcmpl-{number}",
-        "object": "chat.completion",
-        "created": 1_700_000_000,
-        "model": "test",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": text},
-                "finish_reason": fault.finish_reason,
-            }
-        ],
-        "usage": usage,
-    }
-    if fault.kind is Break.NO_USAGE:
-        del answer["usage"]
-    body = json.dumps(answer).encode()
-    if fault.kind is Break.INVALID_JSON:
-        body = b'{"choices": [}' + body[:40]
-    return _response(200, body)
 
 
 async def _serve_until_signalled(server: ModelServer) -> None:

@@ -93,3 +93,25 @@ def test_an_unknown_price_stays_unknown_in_its_group(run: CampaignArchive) -> No
 
 def test_nothing_asked_costs_nothing(run: CampaignArchive) -> None:
     assert run.costs("model") == []
+
+
+def test_replies_that_did_not_give_what_was_asked_for_are_counted(run: CampaignArchive) -> None:
+    step = run.open_step().number
+    for call in range(3):
+        ask(run, step, call, role="judge")
+    ask(run, step, 3, usage=None)
+    before = run.usage()
+    for call in (0, 2, 2, 3, 4):
+        run.refuse_exchange(step, call, reason=f"no grade in {call}")
+    refused = run.exchange(step, 2)
+    assert refused is not None
+    assert (refused.state, refused.error, refused.reply != "") == (
+        "answered",
+        "no grade in 2",
+        True,
+    )
+    assert {cost.name: (cost.calls, cost.refused) for cost in run.costs("role")} == {
+        "judge": (3, 2)
+    }
+    assert run.usage() == before
+    assert [event.kind for event in run.events()].count("refused") == 2

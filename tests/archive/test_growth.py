@@ -26,6 +26,7 @@ READS: dict[str, Action] = {
     "recent": lambda run, n: run.recent(5),
     "children": lambda run, n: run.children(n),
     "parents": lambda run, n: run.parents(n),
+    "score": lambda run, n: run.score(run.candidate(n), "radii"),
     "output": lambda run, n: run.output(run.candidate(n)),
     "candidates": lambda run, n: list(run.candidates(run.candidate(n).seq, limit=5)),
     "of_steps": lambda run, n: run.of_steps(n, n - 5),

@@ -27,7 +27,9 @@ def test_nothing_heavy_is_imported_before_a_command_runs(statement: str) -> None
 
 def test_help_names_every_command(invoke: Callable[..., Result]) -> None:
     shown = invoke("--help").stdout
-    commands = "init run evaluate list status show best diff lineage facts export strategies doctor"
+    commands = (
+        "init run evaluate list status show best diff lineage facts health export strategies doctor"
+    )
     for command in [*commands.split(), "archive"]:
         assert f" {command} " in shown
 

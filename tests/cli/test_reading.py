@@ -293,3 +293,22 @@ def test_facts_are_listed_by_kind_and_hold_no_escapes(
     wrong = invoke("facts", "numbers", "--kind", "ideas", "--archive", stored)
     assert wrong.exit_code == 2
     assert "did you mean 'idea'" in wrong.stderr
+
+
+def test_health_has_a_row_for_each_full_window(
+    read: Callable[..., Any], invoke: Invoke, stored: Path
+) -> None:
+    rows = read("health", "numbers", "--window", 2)
+    windows = [row["window"] for row in rows]
+    assert [window["count"] for window in windows] == [2] * len(windows)
+    assert windows[0]["first"] == 0
+    assert all(0 <= window["scored"] <= 1 for window in windows)
+    assert rows[0]["panel"]["vendi"] >= 1
+    shown = invoke("health", "numbers", "--window", "2", "--archive", stored).stdout
+    assert "#0-" in shown
+    assert "takeover" in shown
+
+
+def test_health_of_a_short_campaign_says_so(invoke: Invoke, stored: Path) -> None:
+    shown = invoke("health", "numbers", "--window", "900", "--archive", stored).stdout
+    assert "fewer than 900 settled candidates" in shown

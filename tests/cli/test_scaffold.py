@@ -40,7 +40,7 @@ def test_the_settings_shown_as_comments_are_the_defaults(
     shown = shown.replace('name = "..."', 'name = "mine"')
     full = CampaignFile.model_validate(tomllib.loads(shown))
     examples = {"name", "lanes", "models.default", "models.api_base", "evaluator.file"}
-    examples.add("agent.usd")
+    examples |= {"agent.usd", "models.prompt_tokens"}
     examples |= {f"budget.{limit}" for limit in ("usd", "tokens", "minutes", "target")}
     assert full.models.default == OFFLINE_MODEL
     assert differing(written.model_dump(), full.model_dump()) == examples

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -58,8 +59,7 @@ class Notebook:
         ctx.record(Value(candidate=child.number, score=2, explanation=verdict.text))
 
 
-def answer(messages: object) -> str:
-    assert isinstance(messages, list)
+def answer(messages: Sequence[Message]) -> str:
     text = "".join(m.content for m in messages)
     return f"```python\nx = {x_of(text) + random.Random(text).randrange(1, 10_000)}\n```"
 
@@ -96,7 +96,7 @@ def test_killed_anywhere_each_step_chooses_again_by_what_it_saw_first(
     run_once(campaign, whole, answer=answer, strategy=Notebook())
     die = killer(random.Random(3), 0.1)
 
-    def deadly(messages: object) -> str:
+    def deadly(messages: Sequence[Message]) -> str:
         die()
         return answer(messages)
 

@@ -20,9 +20,7 @@ from metasearch.errors import ModelUnavailable, SandboxUnavailable
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import ExchangeState
 from metasearch.testing.model_server import Fault, ModelServer
-from tests.engine.test_engine import archive, engine_of, folder, load, measure
-
-__all__ = ["archive", "folder"]
+from tests.engine.kit import engine_of, load, measure
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "circle_packing"
 GONE = "The Docker daemon does not answer. Start it with: systemctl start docker"

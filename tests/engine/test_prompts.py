@@ -18,7 +18,7 @@ from metasearch.engine.observer import Silent
 from metasearch.engine.opening import task_of, tell_prompts
 from metasearch.engine.ports import Models
 from metasearch.engine.preview import preview
-from metasearch.errors import ContextOverflow, UsageError
+from metasearch.errors import ContextOverflow, ModelError, UsageError
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import ExchangeState, Message
 from metasearch.models import Ledger, ModelClient
@@ -177,7 +177,7 @@ async def test_what_is_never_cut_may_be_too_long_for_the_setting(
     run = archive.create(campaign)
     models = ScriptedModels(run, lambda messages: REPLY)
     models.most_prompt_tokens = 50
-    with pytest.raises(ContextOverflow, match="50 are allowed"):
+    with pytest.raises(ModelError, match="50 are allowed"):
         await carried_out(run_with(campaign, run, models), run)
     assert models.prompts == []
 

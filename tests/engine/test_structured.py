@@ -113,7 +113,7 @@ async def test_one_more_turn_says_what_was_wrong(campaign: Campaign, archive: Ar
     models = ScriptedModels(run, in_turn('{"accept": true}', GOOD))
     assert await judge(campaign, run, models) == Verdict(accept=True, grade=4)
     first, second = models.prompts
-    assert second[: len(first)] == list(first)
+    assert list(second[: len(first)]) == list(first)
     assert second[-2] == Message(role="assistant", content='{"accept": true}')
     assert "grade: Field required" in second[-1].content
     records = run.exchanges(1)

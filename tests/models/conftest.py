@@ -9,6 +9,7 @@ import pytest
 from metasearch.campaign import ModelSection, Price
 from metasearch.models import Backoff, Ledger, ModelClient
 from metasearch.models.memory_journal import MemoryJournal
+from metasearch.models.routing import Router
 from metasearch.testing.model_server import ModelServer
 
 PRICE = Price(input=1.0, output=2.0)
@@ -34,6 +35,7 @@ def make_client(journal: MemoryJournal) -> MakeClient:
         concurrency: int = 16,
         backoff: Backoff = FAST,
         ledger: Ledger | None = None,
+        router: Router | None = None,
         **settings: object,
     ) -> ModelClient:
         values = {
@@ -50,6 +52,7 @@ def make_client(journal: MemoryJournal) -> MakeClient:
             seed=7,
             concurrency=concurrency,
             backoff=backoff,
+            router=router,
         )
 
     return make

@@ -13,8 +13,8 @@ import pytest
 from metasearch.errors import ModelError, ModelSetupError
 from metasearch.exchange import ExchangeState, Message
 from metasearch.models import CUT, MAX_REPLY, Backoff, ModelClient
+from metasearch.models.faults import seconds_asked
 from metasearch.models.memory_journal import MemoryJournal
-from metasearch.models.provider import seconds_asked
 from metasearch.step import Reply
 from metasearch.testing.model_server import Break, Fault, ModelServer
 

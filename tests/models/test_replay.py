@@ -11,7 +11,7 @@ from metasearch.archive import Archive
 from metasearch.archive.export import export_calls
 from metasearch.errors import ModelError, ModelSetupError, UsageError
 from metasearch.exchange import Exchange, Message, Usage
-from metasearch.models.provider import AttemptFailed
+from metasearch.models.attempt import AttemptFailed
 from metasearch.models.replay import Recording, read_recording, source_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "circle_packing"

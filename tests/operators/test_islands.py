@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import statistics
+from typing import get_args
+
 import pytest
 
 from metasearch.candidate import Candidate, Outcome
 from metasearch.objectives import Objective
-from metasearch.operators.islands import Archipelago, Feature, neighbours
+from metasearch.operators.islands import Archipelago, Feature, Topology, neighbours
 
 SCORE = Objective(name="score")
 
@@ -81,10 +85,68 @@ def test_migration_sends_the_best_to_the_next_island_on_the_ring() -> None:
         ("ring", [[1], [2], [0]]),
         ("complete", [[1, 2], [0, 2], [0, 1]]),
         ("isolated", [[], [], []]),
+        ("sequence", [[1], [2], []]),
+        ("circle", [[1, 2], [0, 2], [0, 1]]),
+        ("caveman", [[1, 2], [0, 2], [0, 1]]),
     ],
 )
 def test_topologies(topology: str, expected: list[list[int]]) -> None:
     assert neighbours(topology, 3) == expected  # type: ignore[arg-type]
+
+
+def test_cavemen_live_in_cliques_joined_to_a_circle() -> None:
+    caves = neighbours("caveman", 9)
+    assert caves[1] == [0, 2]  # only its clique
+    assert caves[2] == [0, 1, 3]  # a door to the next cave
+    assert caves[0] == [1, 2, 8]  # and one to the one before
+    assert caves[8] == [0, 6, 7]
+
+
+@pytest.mark.parametrize("islands", [1, 2, 5, 16, 40])
+@pytest.mark.parametrize("topology", get_args(Topology))
+def test_no_topology_sends_to_itself_and_all_but_one_reach_everybody(
+    topology: Topology, islands: int
+) -> None:
+    sends = neighbours(topology, islands, seed=3)
+    assert len(sends) == islands
+    for island, targets in enumerate(sends):
+        assert island not in targets
+        assert targets == sorted(set(targets))
+        assert all(0 <= target < islands for target in targets)
+    reached, front = {0}, [0]
+    while front:
+        front = [j for i in front for j in sends[i] if j not in reached]
+        reached |= set(front)
+    assert len(reached) == (1 if topology == "isolated" else islands)
+
+
+def test_a_random_graph_follows_its_seed() -> None:
+    assert neighbours("random", 30, seed=1) == neighbours("random", 30, seed=1)
+    assert neighbours("random", 30, seed=1) != neighbours("random", 30, seed=2)
+
+
+def steps_to_takeover(topology: Topology, rng: random.Random) -> int:
+    """Until all of 16 have what one had, if each step everyone copies one random neighbour."""
+    sends = neighbours(topology, 16)
+    sources = [[i for i in range(16) if island in sends[i]] for island in range(16)]
+    having = {0} if topology == "sequence" else {rng.randrange(16)}
+    steps = 0
+    while len(having) < 16:
+        having |= {i for i in range(16) if sources[i] and rng.choice(sources[i]) in having}
+        steps += 1
+    return steps
+
+
+def test_fewer_links_delay_the_takeover() -> None:
+    rng = random.Random(0)
+    mean = {
+        topology: statistics.mean(steps_to_takeover(topology, rng) for _ in range(400))
+        for topology in ("complete", "caveman", "circle", "sequence", "ring")
+    }
+    assert mean["complete"] == pytest.approx(6.3, abs=0.5)
+    assert mean["caveman"] == pytest.approx(13.1, abs=0.7)
+    assert mean["circle"] == pytest.approx(15.1, abs=0.7)
+    assert mean["sequence"] == mean["ring"] == 15.0
 
 
 def test_takeover_is_slower_on_a_ring_than_on_a_complete_graph() -> None:

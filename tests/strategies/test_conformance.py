@@ -14,6 +14,11 @@ class TestMapElites(StrategyConformance):
     options = {"islands": 2, "migration_interval": 5, "features": ["length", "size"]}
 
 
+class TestNoveltySearch(StrategyConformance):
+    strategy = "novelty_search"
+    options = {"population": 4, "children": 6, "descriptors": ["size"], "weight": 0.5}
+
+
 class TestBestOfN(StrategyConformance):
     strategy = "best_of_n"
 
@@ -35,3 +40,12 @@ class TestMetaAgentSearch(StrategyConformance):
 class TestGuidedEvolution(StrategyConformance):
     strategy = "guided_evolution"
     options = {"initial": 6, "offspring": 4, "elites": 4, "exemplars": 2}
+
+
+class TestMcts(StrategyConformance):
+    strategy = "mcts"
+    options = {"max_expansions": 2, "debate_every": 7, "agents": 2, "rounds": 2}
+
+
+class TestDarwinGodel(StrategyConformance):
+    strategy = "darwin_godel"

@@ -65,3 +65,42 @@ def test_killed_engines_lose_nothing_and_buy_nothing_twice() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 kills" in done.stdout
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("stream", [(), ("--stream",)])
+def test_a_provider_that_misbehaves_costs_no_completion_and_no_cent(stream: tuple[str]) -> None:
+    """Small, and so without a verdict on the time."""
+    words = ("--evaluations", "40", "--share", "0.4", "--slower", "100", *stream)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.faults", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "40% of calls go wrong" in done.stdout
+
+
+def test_many_calls_at_once_do_not_overrun_a_budget() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.overshoot", "--runs", "12", "--seed", "1000"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "12 runs of 64 calls" in done.stdout
+
+
+def test_our_own_layer_takes_little_processor_time_for_a_call() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.calls", "--count", "200"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
