@@ -263,12 +263,16 @@ class MetaAgentSearch:
         lines = []
         for objective in self.task.objectives:
             name = objective.name
+            score = ctx.archive.score(candidate, name)
             if name in examples:
-                estimate = of_examples(examples[name], seed=0)
-                share = estimate.low >= 0 and max(examples[name]) <= 1 and min(examples[name]) >= 0
-                lines.append(f"{name}: {percent_line(estimate) if share else plain_line(estimate)}")
+                lines.append(f"{name}: {fitness_line(examples[name])}")
+            elif score.samples > 1:
+                bounds = f"{score.low:.6g}, {score.high:.6g}"
+                lines.append(
+                    f"{name}: 95% Interval of the mean: ({bounds}), Mean: {score.value:.6g}"
+                )
             else:
-                lines.append(f"{name}: {candidate.scores[name]:.10g}")
+                lines.append(f"{name}: {score.value:.10g}")
         return "; ".join(lines)
 
     # -- the messages -------------------------------------------------------------------------
@@ -327,6 +331,12 @@ class MetaAgentSearch:
             answer=answer_rules(ctx, COMPLETE_FILES),
         )
         return Message(role="user", content=text)
+
+
+def fitness_line(scores: Sequence[float]) -> str:
+    """The median of the mean with its bootstrap interval; in per cent for scores from 0 to 1."""
+    share = all(0 <= score <= 1 for score in scores)
+    return (percent_line if share else plain_line)(of_examples(scores, seed=0))
 
 
 def _is_initial(candidate: Candidate) -> bool:

@@ -56,7 +56,7 @@ def measure(request: EvaluationRequest) -> EvaluationResult:
 
 def asked(messages: Sequence[Message]) -> str:
     """The block that a prompt is about."""
-    return re.findall(r"Current code of the block `(\w+)`", messages[1].content)[0]
+    return str(re.findall(r"Current code of the block `(\w+)`", messages[1].content)[0])
 
 
 class Model:
