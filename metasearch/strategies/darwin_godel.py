@@ -19,19 +19,12 @@ from metasearch.errors import CampaignError
 from metasearch.exchange import Message
 from metasearch.facts import Selection
 from metasearch.formats import EDITS, EditName
-from metasearch.operators.lines import edit_line, result_line
-from metasearch.operators.prompts import (
-    Shown,
-    fence,
-    render_program,
-    render_result,
-    shorten,
-    show,
-    task_message,
-)
+from metasearch.operators.parts import edit_line, printed_part, result_line, result_part
+from metasearch.operators.prompts import Shown, render_program, shorten, show, task_message
 from metasearch.operators.proposals import propose
 from metasearch.operators.selection import pick, score_child_weights
 from metasearch.operators.uct import rank_values
+from metasearch.prompts import Draft, Part
 from metasearch.step import Refused, Rejected, Step, Task
 
 _CHILDREN = 8
@@ -117,7 +110,7 @@ class DarwinGodel:
         edit = EDITS[self.options.edit]
         await propose(
             ctx,
-            [task_message(self.task, edit), self.assignment(ctx, parent, diagnosis)],
+            [task_message(ctx, edit), self.assignment(ctx, parent, diagnosis)],
             parent,
             answer_format=edit,
             operator="self_improve",
@@ -172,19 +165,7 @@ class DarwinGodel:
 
     async def diagnose(self, ctx: Step, parent: Shown) -> Diagnosis | Refused:
         """What a second model says the parent needs."""
-        printed = "".join(ctx.archive.output(parent.candidate)).strip()
-        children = ctx.archive.children(parent.candidate.number, _CHILDREN)
-        text = ctx.render(
-            "darwin_godel_diagnose",
-            task=self.task.description,
-            objectives=self.task.objectives,
-            program=render_program(parent.program),
-            result=render_result(parent.candidate, self.task),
-            stopped=not parent.candidate.complete,
-            printed=fence(shorten(printed, 8_000)) if printed else "",
-            children=[f"{edit_line(c)} -> {result_line(c, self.task)}" for c in children],
-        )
-        prompt = [Message(role="user", content=text)]
+        prompt = [self.question(ctx, parent)]
         answer: Diagnosis | Refused = Refused("")
         for _ in range(self.options.diagnoses):
             answer = await ctx.ask_for(Diagnosis, prompt, role="reflect")
@@ -192,14 +173,36 @@ class DarwinGodel:
                 break
         return answer
 
+    def question(self, ctx: Step, parent: Shown) -> Message:
+        """The parent, what it did, and what was tried on it."""
+        children = ctx.archive.children(parent.candidate.number, _CHILDREN)
+        lines = [f"{edit_line(c)} -> {result_line(c, self.task)}" for c in children]
+        tried = ctx.render("darwin_godel_children", children=lines) if lines else ""
+        task, objectives = self.task.description, self.task.objectives
+        stopped = not parent.candidate.complete
+        return Draft.of(
+            [
+                Part(text=ctx.render("darwin_godel_role", task=task, objectives=objectives)),
+                Part(text=ctx.render("current", program=render_program(parent.program))),
+                result_part(ctx, parent.candidate),
+                printed_part(ctx, parent.candidate, priority=3, limit=8_000),
+                Part(text=tried, priority=4, name="changes that were tried"),
+                Part(text=ctx.render("darwin_godel_diagnose", stopped=stopped)),
+            ]
+        )
+
     def assignment(self, ctx: Step, parent: Shown, diagnosis: Diagnosis) -> Message:
         """The parent's program and the change that the diagnosis asks for."""
-        text = ctx.render(
+        change = ctx.render(
             "darwin_godel_change",
-            program=render_program(parent.program),
-            result=render_result(parent.candidate, self.task),
             problem=shorten(diagnosis.problem),
             proposal=shorten(diagnosis.proposal),
             implementation=shorten(diagnosis.implementation),
         )
-        return Message(role="user", content=text)
+        return Draft.of(
+            [
+                Part(text=ctx.render("current", program=render_program(parent.program))),
+                result_part(ctx, parent.candidate),
+                Part(text=change),
+            ]
+        )

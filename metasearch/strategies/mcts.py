@@ -19,10 +19,15 @@ from metasearch.exchange import Message
 from metasearch.facts import Match, Recorded, Selection, Value
 from metasearch.formats import EDITS, EditName
 from metasearch.operators.debate import LABELS, debate
-from metasearch.operators.lines import edit_diff, edit_line, result_line
+from metasearch.operators.parts import (
+    edit_diff,
+    edit_line,
+    printed_part,
+    result_line,
+    result_part,
+)
 from metasearch.operators.prompts import (
     Shown,
-    fence,
     render_program,
     render_result,
     shorten,
@@ -31,6 +36,7 @@ from metasearch.operators.prompts import (
 )
 from metasearch.operators.proposals import propose
 from metasearch.operators.search_tree import BackupName, Norm, Policy, SearchTree, Select
+from metasearch.prompts import Draft, Part
 from metasearch.step import Refused, Step, Task
 
 _BRANCHES = 10
@@ -146,7 +152,7 @@ class Mcts:
     async def expand(self, ctx: Step, parent: Shown) -> Candidate:
         """One more edit of the node, other than its earlier ones."""
         edit = EDITS[self.options.edit]
-        conversation = [task_message(self.task, edit), self.expansion(ctx, parent)]
+        conversation = [task_message(ctx, edit), self.expansion(ctx, parent)]
         return await propose(
             ctx,
             conversation,
@@ -160,49 +166,63 @@ class Mcts:
 
     def expansion(self, ctx: Step, parent: Shown) -> Message:
         """The program, how it came about, and in hindsight what its other children became."""
+        tried = self.tree.children(parent.candidate.number)[-_BRANCHES:]
+        branches = [ctx.archive.candidate(number) for number in tried]
+        parts = [
+            Part(text=ctx.render("current", program=render_program(parent.program))),
+            result_part(ctx, parent.candidate),
+            printed_part(ctx, parent.candidate),
+            self.path(ctx, parent.candidate.number),
+        ]
+        if branches:
+            text, *shorter = (self.hindsight(ctx, branches, limit) for limit in (4_000, 500))
+            name = "other branches"
+            parts.append(Part(text=text, priority=2, name=name, shorter=tuple(shorter)))
+        parts.append(Part(text=ctx.render("mcts_expand", again=bool(branches))))
+        return Draft.of(parts)
+
+    def hindsight(self, ctx: Step, branches: Sequence[Candidate], limit: int) -> str:
+        """What became of a node's children: result, value and explanation of each."""
         values = dict(zip((n.number for n in self.tree.nodes), self.tree.values(), strict=True))
-        branches = []
-        for number in self.tree.children(parent.candidate.number)[-_BRANCHES:]:
-            child = ctx.archive.candidate(number)
-            branches.append(
+        return ctx.render(
+            "mcts_branches",
+            branches=[
                 {
-                    "standing": f"value {values[number]:.2f}" if child.scored else "failed",
-                    "edit": edit_line(child, 1_000),
-                    "outcome": render_result(child, self.task),
-                    "explanation": self.explanation(ctx, number),
+                    "standing": f"value {values[c.number]:.2f}" if c.scored else "failed",
+                    "edit": edit_line(c, min(limit, 1_000)),
+                    "outcome": render_result(ctx, c, limit),
+                    "explanation": shorten(self.explanation(ctx, c.number), limit),
                 }
-            )
-        text = ctx.render(
-            "mcts_expand",
-            program=render_program(parent.program),
-            result=render_result(parent.candidate, self.task),
-            path=self.path(ctx, parent.candidate.number),
-            branches=branches,
+                for c in branches
+            ],
         )
-        return Message(role="user", content=text)
 
     def judging(self, ctx: Step, parent: Shown, child: Candidate) -> list[Message]:
         """The edits so far, the latest one, and what it did."""
         program = ctx.archive.program(child)
-        printed = "".join(ctx.archive.output(child)).strip()
-        text = ctx.render(
-            "mcts_value",
-            task=self.task.description,
-            objectives=self.task.objectives,
-            path=self.path(ctx, parent.candidate.number),
-            before=render_result(parent.candidate, self.task),
-            edit=edit_line(child, 1_000),
-            diff=edit_diff(parent.program, program),
-            program=render_program(program),
-            after=render_result(child, self.task),
-            printed=fence(shorten(printed, 1_500)) if printed else "",
+        before, words = render_result(ctx, parent.candidate, 1_000), edit_line(child, 1_000)
+        edit, short = (
+            ctx.render("mcts_edit", before=before, edit=words, diff=diff)
+            for diff in (edit_diff(parent.program, program), "")
         )
-        return [Message(role="user", content=text)]
+        task, objectives = self.task.description, self.task.objectives
+        parts = [
+            Part(text=ctx.render("mcts_judge", task=task, objectives=objectives)),
+            self.path(ctx, parent.candidate.number),
+            Part(text=edit, priority=3, name="the edit as a diff", shorter=(short,)),
+            Part(text=ctx.render("mcts_after", program=render_program(program))),
+            result_part(ctx, child),
+            printed_part(ctx, child),
+            Part(text=ctx.render("mcts_value")),
+        ]
+        return [Draft.of(parts)]
 
-    def path(self, ctx: Step, number: int) -> list[str]:
+    def path(self, ctx: Step, number: int) -> Part:
         """The edits from the root to a node, each in a line."""
         line = [ctx.archive.candidate(n) for n in self.tree.path(number)[1:][-_PATH:]]
-        return [f"{edit_line(c)} -> {result_line(c, self.task)}" for c in line]
+        edits = [f"{edit_line(c)} -> {result_line(c, self.task)}" for c in line]
+        text = ctx.render("mcts_path", path=edits) if edits else ""
+        return Part(text=text, priority=4, name="earlier edits")
 
     def explanation(self, ctx: Step, number: int) -> str:
         """What the value agent said of a candidate."""

@@ -41,7 +41,7 @@ class Model:
         kind = kind_of(talk)
         self.asked.append((kind, talk[-1].content))
         if kind == "value":
-            after = talk[0].content.partition("# After the edit")[2]
+            after = talk[0].content.partition("## After the edit")[2]
             return json.dumps({"score": 10, "explanation": f"lesson of x = {x_of(after)}"})
         if kind != "expand":
             first = talk[0].content.partition("# Program ")[2][0]
@@ -156,7 +156,7 @@ def test_judged_values_decide_where_they_are_asked_to(folder: Path, archive: Arc
     def judging(talk: Talk) -> str:
         if kind_of(talk) != "value":
             return model(talk)
-        after = x_of(talk[0].content.partition("# After the edit")[2])
+        after = x_of(talk[0].content.partition("## After the edit")[2])
         return json.dumps({"score": 90 if after == 1 else -90, "explanation": "."})
 
     parents = {}
