@@ -69,7 +69,7 @@ async def measure(count: int, folder: Path, instant: Instant) -> float:
     async def load(*, offline: bool = False) -> Provider:
         return instant
 
-    client.load = load
+    client.load = load  # type: ignore[attr-defined]
     campaign = Campaign(
         name="calls",
         folder=folder,

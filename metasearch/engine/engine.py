@@ -35,7 +35,7 @@ from metasearch.errors import (
 )
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded
-from metasearch.models import Ledger
+from metasearch.models import Ensembles, Ledger
 from metasearch.program import Program
 from metasearch.prompts import Prompts
 from metasearch.step import Learner, Rejected, Reply, Strategy, Task
@@ -84,6 +84,7 @@ class Engine:
         self.task = task
         self.prompts = Prompts(campaign.prompts)
         self.seed = campaign.settings.seed
+        self.ensembles = Ensembles(campaign.settings.models, task.objectives, self.seed)
         self._campaign = campaign
         self._strategy = strategy
         self._learner = strategy if isinstance(strategy, Learner) else None
@@ -364,6 +365,7 @@ class Engine:
         call: int,
         messages: Sequence[Message],
         role: Role,
+        model: str,
         temperature: float | None,
         schema: type[BaseModel] | None = None,
     ) -> Reply:
@@ -379,6 +381,7 @@ class Engine:
                 call=call,
                 role=role,
                 messages=messages,
+                model=model,
                 temperature=temperature,
                 schema=schema,
             )
@@ -476,6 +479,8 @@ class Engine:
             return  # the seed's, scored in this run before the archive was read
         self._folded = fact.seq
         if isinstance(fact, Candidate):
+            if self.ensembles.histories:
+                self.ensembles.observe(fact, self.archive.calls_before(fact.number))
             self._strategy.observe(fact)
         elif self._learner is not None:
             self._learner.learn(fact)

@@ -34,6 +34,7 @@ class Models(Protocol):
         call: int,
         role: Role,
         messages: Sequence[Message],
+        model: str,
         temperature: float | None,
         schema: type[BaseModel] | None = None,
     ) -> Reply:

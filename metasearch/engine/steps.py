@@ -54,6 +54,7 @@ class LiveStep:
         step proposed nothing."""
         self.running: asyncio.Task[object] = _current_task()
         self._engine = engine
+        self._choices = engine.ensembles.at(record.number)
         self._asks = 0
         self._evaluations = 0
         self._facts = 0
@@ -67,18 +68,26 @@ class LiveStep:
         """See :class:`metasearch.step.Step`."""
         return self._engine.prompts.render(template, **values)
 
+    def choose_operator(self, operators: Sequence[str], *, role: Role = "propose") -> str:
+        """See :class:`metasearch.step.Step`."""
+        return self._choices.operator(operators, role)
+
     async def ask(
         self, messages: Sequence[Message], *, role: Role, temperature: float | None = None
     ) -> Reply:
         """See :class:`metasearch.step.Step`."""
         call, self._asks = self._asks, self._asks + 1
-        return await self._ask(call, messages, role, temperature)
+        arm = self._choices.arm(role, call)
+        if temperature is None:
+            temperature = arm.temperature
+        return await self._ask(call, messages, role, arm.model, temperature)
 
     async def _ask(
         self,
         call: int,
         messages: Sequence[Message],
         role: Role,
+        model: str,
         temperature: float | None,
         schema: type[BaseModel] | None = None,
     ) -> Reply:
@@ -92,7 +101,7 @@ class LiveStep:
                 )
             try:
                 return await self._engine.ask(
-                    self, call, prompt.messages, role, temperature, schema
+                    self, call, prompt.messages, role, model, temperature, schema
                 )
             except ContextOverflow as error:
                 refusal = error
@@ -123,10 +132,13 @@ class LiveStep:
         # Both places at once: where several are asked for together, each keeps its own.
         calls = range(self._asks, self._asks + 2)
         self._asks = calls.stop
+        arm = self._choices.arm(role, calls.start)
+        if temperature is None:
+            temperature = arm.temperature
         talk: Sequence[Message] = question(self, messages, schema)
         answer: Answer | Refused = Refused("")
         for call in calls:
-            reply = await self._ask(call, talk, role, temperature, schema)
+            reply = await self._ask(call, talk, role, arm.model, temperature, schema)
             answer = read(reply, schema)
             if not isinstance(answer, Refused):
                 break

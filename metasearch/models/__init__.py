@@ -5,6 +5,7 @@ Importing this package imports no litellm; the first model that is checked or as
 
 from metasearch.models.call import CUT, MAX_REPLY
 from metasearch.models.client import PROMPT_TOKENS, ModelClient
+from metasearch.models.ensemble import Ensembles, learned
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, Reservation
 from metasearch.models.memory_journal import MemoryJournal
@@ -17,6 +18,7 @@ __all__ = [
     "MAX_REPLY",
     "PROMPT_TOKENS",
     "Backoff",
+    "Ensembles",
     "Journal",
     "Ledger",
     "MemoryJournal",
@@ -24,6 +26,7 @@ __all__ = [
     "Recording",
     "Redactor",
     "Reservation",
+    "learned",
     "read_recording",
     "redact",
     "source_of",

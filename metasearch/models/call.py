@@ -131,7 +131,7 @@ class Call:
         finally:
             # Also if the archive cannot store it: it is paid for.
             self.ledger.settle(reservation, usage)
-        return Reply(text, usage, finish_reason, replayed=False)
+        return Reply(text, usage, finish_reason, replayed=False, model=request.target.model)
 
     def fail(self, error: str, completion: Completion | None = None) -> None:
         """End the record without a reply to use; a useless completion is billed all the same."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -23,6 +24,7 @@ from metasearch.errors import ModelSetupError, ModelUnavailable, RequestRefused
 from metasearch.exchange import Exchange, Message, Usage
 from metasearch.models.attempt import Completion, Sampling, Target
 from metasearch.models.call import Request, most_tokens
+from metasearch.models.ensemble import draw
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, unknown_price
 from metasearch.models.prices import FREE, freeze_prices, most
@@ -42,8 +44,9 @@ _log = logging.getLogger("metasearch.models")
 
 @dataclass(frozen=True)
 class _Question:
-    """An ask before its model is chosen."""
+    """An ask, with the model that is wanted: another may answer while that is down."""
 
+    model: str
     step: int
     call: int
     asker: int | None
@@ -138,6 +141,7 @@ class ModelClient:
         asker: int | None = None,
         role: Role,
         messages: Sequence[Message],
+        model: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
@@ -150,9 +154,11 @@ class ModelClient:
             call: Counts the asks of the asker; (step, call, asker) names the reply.
             asker: The number of the candidate that asks while it is evaluated; the step itself
                 if not given.
-            role: Decides the model.
+            role: What it is asked for.
             messages: The prompt.
-            temperature: Instead of the campaign's.
+            model: Which one of the role's; if not given one by its weight, the same for every
+                asker's call of this number, so that candidates are measured alike.
+            temperature: Instead of the role's or the campaign's.
             max_tokens: Instead of the campaign's.
             seed: Instead of the one derived from campaign seed, step, call and asker.
             schema: What the answer is to fit; given to providers that can keep to one.
@@ -168,7 +174,12 @@ class ModelClient:
         asked = self._clean(messages)
         first, rest = self._stored(step, call, asker, asked)
         settings = self._settings
+        if model is None:
+            arm = draw(settings.ensemble_for(role), random.Random(f"{self._seed}/{call}"))
+            model = arm.model
+            temperature = arm.temperature if temperature is None else temperature
         question = _Question(
+            model=model,
             step=step,
             call=call,
             asker=asker,
@@ -282,9 +293,7 @@ class ModelClient:
     ) -> Reply:
         """The reply of the role's model, or of its fallback while that is down."""
         role = question.role
-        route = self._router.route(
-            self._settings.model_for(role), self._settings.fallback_for(role)
-        )
+        route = self._router.route(question.model, self._settings.fallback_for(role))
         while True:
             request = Request(
                 step=question.step,
@@ -316,8 +325,8 @@ class ModelClient:
     def _models_of(self, role: Role) -> tuple[str, ...]:
         """All models that may answer for a role."""
         fallback = self._settings.fallback_for(role)
-        model = self._settings.model_for(role)
-        return (model,) if fallback is None else (model, fallback)
+        models = tuple(self._settings.models_for(role))
+        return models if fallback is None else (*models, fallback)
 
     def _longest_reply(self, model: str) -> int | None:
         return None if self._provider is None else self._provider.longest_reply(model)
@@ -362,7 +371,9 @@ def _lacks_rest(reply: Reply, asker: int | None) -> bool:
 def _replayed(stored: Exchange | None) -> Reply | None:
     if stored is None:
         return None
-    return Reply(stored.reply, stored.usage, stored.finish_reason, replayed=True)
+    return Reply(
+        stored.reply, stored.usage, stored.finish_reason, replayed=True, model=stored.model
+    )
 
 
 def _derived(seed: int, step: int, call: int, asker: int | None) -> int:

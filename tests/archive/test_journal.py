@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from metasearch.archive import Archive, Bill, CampaignArchive, Held
+from metasearch.archive import Archive, Bill, CallBefore, CampaignArchive, Held
 from metasearch.exchange import Exchange, ExchangeState, Message, Usage
 from metasearch.program import Program
 
@@ -218,3 +218,45 @@ def test_a_bill_of_unknown_price_is_unknown(run: CampaignArchive) -> None:
         run.begin_exchange(step, call, 0, role="agent", model="m", messages=PROMPT)
         run.answer_exchange(step, call, 0, reply="", usage=Usage(input_tokens=1, usd=usd))
     assert run.bill_of(0) == Bill(2, Usage(input_tokens=2, usd=None))
+
+
+def test_the_calls_before_a_candidate_are_those_that_had_ended(run: CampaignArchive) -> None:
+    step = run.open_step().number
+
+    def ask(call: int, model: str, role: str = "propose") -> None:
+        run.begin_exchange(
+            step, call, role=role, model=model, messages=PROMPT, parameters={"temperature": 0.25}
+        )
+
+    ask(0, "first")
+    answer(run, step, 0)
+    one = run.queue_candidate(step, 0, None, rejection="no program", operator="evolve")
+    ask(1, "failed")
+    run.fail_exchange(step, 1, error="down", usage=Usage(usd=None))
+    ask(2, "slow")
+    ask(1, "second", role="review")
+    answer(run, step, 1)
+    two = run.queue_candidate(step, 1, None, rejection="no program", operator="repair")
+    answer(run, step, 2)
+
+    assert (one.model, one.temperature) == ("first", 0.25)
+    assert (two.model, two.temperature) == ("second", 0.25)
+    [only] = run.calls_before(one.number)
+    assert only == CallBefore("propose", "first", 0.25, answered=True, since=True, usage=USAGE)
+    found = run.calls_before(two.number)
+    assert [(c.role, c.model, c.answered, c.since) for c in found] == [
+        ("propose", "first", True, False),
+        ("propose", "failed", False, True),
+        ("review", "second", True, True),
+    ]
+    assert found[1].usage.usd is None
+
+
+def test_what_a_candidate_asks_is_no_call_before_it(run: CampaignArchive) -> None:
+    step = run.open_step().number
+    candidate = run.queue_candidate(step, 0, Program(files={"a": "1"}), operator="evolve")
+    run.begin_exchange(step, 0, candidate.number, role="agent", model="m", messages=PROMPT)
+    run.answer_exchange(step, 0, candidate.number, reply="yes", usage=USAGE)
+    other = run.queue_candidate(step, 1, None, rejection="no program", operator="evolve")
+    assert run.calls_before(candidate.number) == run.calls_before(other.number) == []
+    assert other.model is None

@@ -156,7 +156,7 @@ def test_options_take_the_place_of_the_files_settings(run: Invoke, engine: FakeE
     )
     assert engine.campaign is not None
     settings = engine.campaign.settings
-    assert {settings.models.model_for(role) for role in ROLES} == {"openai/x"}  # type: ignore[arg-type]
+    assert {settings.models.model_for(role) for role in ROLES} == {"openai/x"}
     assert settings.strategy.name == "best_of_n"
     assert settings.budget.model_dump() == {
         "evaluations": 7,

@@ -141,13 +141,19 @@ async def test_a_step_run_again_begins_with_the_prompt_that_was_answered(
             call: int,
             role: Role,
             messages: Sequence[Message],
+            model: str,
             temperature: float | None,
             schema: type[BaseModel] | None = None,
         ) -> Reply:
             if sum(len(message.content) for message in messages) > 2_500:
                 raise ContextOverflow("too long")
             return await super().ask(
-                step=step, call=call, role=role, messages=messages, temperature=temperature
+                step=step,
+                call=call,
+                role=role,
+                messages=messages,
+                model=model,
+                temperature=temperature,
             )
 
     def dying(request: EvaluationRequest) -> EvaluationResult:
