@@ -16,10 +16,16 @@ from pydantic import ValidationError
 
 from metasearch.archive.core import NOW, evaluated
 from metasearch.archive.facts import CurvePoint, Evaluation, Event, StepRecord
-from metasearch.archive.mapping import as_candidate, as_curve_point, as_evaluation, as_event
+from metasearch.archive.mapping import (
+    as_candidate,
+    as_curve_point,
+    as_evaluation,
+    as_event,
+    as_score,
+)
 from metasearch.archive.recordings import Recordings
 from metasearch.campaign import Campaign
-from metasearch.candidate import Artifact, Candidate, Outcome
+from metasearch.candidate import Artifact, Candidate, Outcome, Score
 from metasearch.errors import ArchiveError
 from metasearch.facts import Kind, Recorded
 from metasearch.program import Program
@@ -72,6 +78,10 @@ _SCORES = """
 SELECT seq, metric, value, private FROM score
 WHERE campaign = ? AND seq IN (SELECT value FROM json_each(?)) AND counts
 ORDER BY seq, stage, position
+"""
+_SCORE = """
+SELECT value, low, high, samples FROM score
+WHERE campaign = ? AND seq = ? AND metric = ? AND counts AND NOT private
 """
 _PARENTS = """
 SELECT child, parent FROM lineage
@@ -201,6 +211,20 @@ class Queries(Recordings):
                 return "", ""
             return self._blobs.read_text(row["stdout"]), self._blobs.read_text(row["stderr"])
 
+    def score(self, candidate: Candidate, metric: str) -> Score:
+        """One public metric of a settled candidate, with its interval.
+
+        Raises:
+            KeyError: It has no such metric.
+        """
+        key = (self._campaign, candidate.seq, metric)
+        with self._database.reading() as connection:
+            row = connection.execute(_SCORE, key).fetchone()
+        if row is None:
+            raise KeyError(f"candidate #{candidate.number} has no public metric {metric!r}")
+        with self._database.checked():
+            return as_score(row)
+
     def candidates(self, after_seq: int = 0, limit: int | None = None) -> Iterator[Candidate]:
         """Settled candidates with facts after ``after_seq``, in the archive's order.
 
@@ -223,9 +247,8 @@ class Queries(Recordings):
         """
         with self._database.reading() as connection:
             now = self._progress(connection)["seq"]
-        merged: Iterator[Candidate | Recorded] = heapq.merge(
-            self.candidates(), self.all_facts(), key=lambda fact: fact.seq
-        )
+        candidates: Iterator[Candidate | Recorded] = self.candidates()
+        merged = heapq.merge(candidates, self.all_facts(), key=lambda fact: fact.seq)
         return itertools.takewhile(lambda fact: fact.seq <= now, merged)
 
     def of_steps(self, before: int, since: int = 0) -> list[Candidate]:
@@ -373,6 +396,10 @@ class PastView:
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """See :class:`metasearch.step.View`."""
         return self._queries.output(candidate)
+
+    def score(self, candidate: Candidate, metric: str) -> Score:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.score(candidate, metric)
 
     def fact(self, number: int) -> Recorded:
         """See :class:`metasearch.step.View`."""

@@ -21,9 +21,10 @@ INSERT INTO candidate (campaign, number, step, call, queued, digest, length, ope
 VALUES (:campaign, :number, :step, :call, :seq, :digest, :length, :operator, :island, :name,
     :thought, :rejection, :outcome, '', :seq, :model, :temperature)
 """
+# The plus keeps the planner from going back through the calls of all steps.
 _LAST_REPLY = """
 SELECT model, json_extract(parameters, '$.temperature') FROM exchange
-WHERE campaign = ? AND step = ? AND asker = -1 AND state = 'answered' ORDER BY seq DESC LIMIT 1
+WHERE campaign = ? AND step = ? AND asker = -1 AND state = 'answered' ORDER BY +seq DESC LIMIT 1
 """
 _ADD_FILE = """
 INSERT INTO candidate_file (campaign, candidate, position, path, blob) VALUES (?, ?, ?, ?, ?)

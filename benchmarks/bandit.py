@@ -62,7 +62,7 @@ def spending(
     spent: list[tuple[bool, float]] = []
     under_way: deque[Pull] = deque()
     for number in range(proposals):
-        arm = choose(history, list(arms), 0.3, rng)
+        arm = choose(history, list(arms), 0.25, rng)
         likely, price = arms[arm]
         if pair.fading:
             likely *= 0.5 ** (number / 200)

@@ -139,9 +139,9 @@ class Ensemble(Frozen):
     """``weights`` draws by them. The bandits learn which choice improves most for its cost."""
     temperatures: tuple[Annotated[float, Field(ge=0, le=2)], ...] = ()
     """To choose from as well; ``models.temperature`` if there are none."""
-    explore: float = Field(default=0.3, gt=0, le=1)
-    """How often a bandit is forced to try anything: a share that falls with the root of the
-    number of proposals, but never ends."""
+    explore: float = Field(default=0.25, gt=0, le=1)
+    """How often a bandit is forced to try anything: a share that falls with the cube root of
+    the number of proposals, but never ends."""
     memory: int = Field(default=500, ge=10)
     """Proposals after which what a bandit has seen counts about a third."""
 

@@ -23,7 +23,7 @@ from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 from pydantic import BaseModel
 
 from metasearch.campaign import Role
-from metasearch.candidate import Candidate, Frozen
+from metasearch.candidate import Candidate, Frozen, Score
 from metasearch.exchange import Message, Usage
 from metasearch.facts import AnyFact, Kind, Recorded
 from metasearch.objectives import Objective
@@ -98,6 +98,9 @@ class View(Protocol):
 
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """What it printed: the stored tails of stdout and stderr."""
+
+    def score(self, candidate: Candidate, metric: str) -> Score:
+        """One of its public metrics with its interval; ``KeyError`` if it has none such."""
 
     def fact(self, number: int) -> Recorded:
         """One recorded fact; ``KeyError`` if there is none of this number."""

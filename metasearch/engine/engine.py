@@ -35,7 +35,7 @@ from metasearch.errors import (
 )
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded
-from metasearch.models import Ensembles, Ledger
+from metasearch.models import Arm, Ensembles, Ledger
 from metasearch.program import Program
 from metasearch.prompts import Prompts
 from metasearch.step import Learner, Rejected, Reply, Strategy, Task
@@ -231,7 +231,11 @@ class Engine:
         width = self._campaign.settings.concurrency
         if width == 1:
             return active == 0  # one after the other: a reproducible run
-        if active - sum(step.evaluating > 0 for step in self._steps.values()) >= width:
+        # Those that wait for another attempt leave room, but not without end: what they wait
+        # for may be an outage.
+        elsewhere = sum(step.evaluating > 0 for step in self._steps.values())
+        elsewhere += min(self._models.pausing, width)
+        if active - elsewhere >= width:
             return False
         if self._queue_is_long():
             return False
@@ -365,8 +369,7 @@ class Engine:
         call: int,
         messages: Sequence[Message],
         role: Role,
-        model: str,
-        temperature: float | None,
+        arm: Arm,
         schema: type[BaseModel] | None = None,
     ) -> Reply:
         """Ask a model, or find the stored reply of this place."""
@@ -381,8 +384,8 @@ class Engine:
                 call=call,
                 role=role,
                 messages=messages,
-                model=model,
-                temperature=temperature,
+                model=arm.model,
+                temperature=arm.temperature,
                 schema=schema,
             )
         )

@@ -14,8 +14,7 @@ from metasearch.engine.opening import task_of
 from metasearch.errors import ModelSetupError, UsageError
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded
-from metasearch.models import PROMPT_TOKENS, Ensembles, Ledger, MemoryJournal, ModelClient
-from metasearch.models.ensemble import Choices
+from metasearch.models import PROMPT_TOKENS, Choices, Ensembles, Ledger, MemoryJournal, ModelClient
 from metasearch.operators.structured import question
 from metasearch.program import Program
 from metasearch.prompts import Fitted, Prompts, fit
@@ -65,7 +64,8 @@ async def _first_ask(run: CampaignArchive, record: StepRecord) -> Preview:
         if fact.seq >= record.seq:
             break
         if isinstance(fact, Candidate):
-            ensembles.observe(fact, run.calls_before(fact.number) if ensembles.histories else ())
+            if ensembles.histories:
+                ensembles.observe(fact, run.calls_before(fact.number))
             strategy.observe(fact)
         elif isinstance(strategy, Learner):
             strategy.learn(fact)

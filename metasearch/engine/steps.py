@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ from metasearch.candidate import Candidate
 from metasearch.errors import ContextOverflow
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded, Selection
+from metasearch.models import Arm
 from metasearch.operators.structured import once_more, question, read
 from metasearch.program import Program
 from metasearch.prompts import Fitted, shrinking
@@ -77,18 +79,19 @@ class LiveStep:
     ) -> Reply:
         """See :class:`metasearch.step.Step`."""
         call, self._asks = self._asks, self._asks + 1
+        return await self._ask(call, messages, role, self._arm(role, call, temperature))
+
+    def _arm(self, role: Role, call: int, temperature: float | None) -> Arm:
+        """The model that is asked, and at what temperature if the strategy does not say."""
         arm = self._choices.arm(role, call)
-        if temperature is None:
-            temperature = arm.temperature
-        return await self._ask(call, messages, role, arm.model, temperature)
+        return arm if temperature is None else replace(arm, temperature=temperature)
 
     async def _ask(
         self,
         call: int,
         messages: Sequence[Message],
         role: Role,
-        model: str,
-        temperature: float | None,
+        arm: Arm,
         schema: type[BaseModel] | None = None,
     ) -> Reply:
         """Ask with what fits into the model's context, and with less if it is too much still."""
@@ -100,9 +103,7 @@ class LiveStep:
                     "important parts are left out."
                 )
             try:
-                return await self._engine.ask(
-                    self, call, prompt.messages, role, model, temperature, schema
-                )
+                return await self._engine.ask(self, call, prompt.messages, role, arm, schema)
             except ContextOverflow as error:
                 refusal = error
         assert refusal is not None  # there is always one prompt
@@ -132,13 +133,11 @@ class LiveStep:
         # Both places at once: where several are asked for together, each keeps its own.
         calls = range(self._asks, self._asks + 2)
         self._asks = calls.stop
-        arm = self._choices.arm(role, calls.start)
-        if temperature is None:
-            temperature = arm.temperature
+        arm = self._arm(role, calls.start, temperature)
         talk: Sequence[Message] = question(self, messages, schema)
         answer: Answer | Refused = Refused("")
         for call in calls:
-            reply = await self._ask(call, talk, role, arm.model, temperature, schema)
+            reply = await self._ask(call, talk, role, arm, schema)
             answer = read(reply, schema)
             if not isinstance(answer, Refused):
                 break

@@ -23,7 +23,7 @@ Two ways to choose:
   its mean (optimistic sampling: May et al., JMLR 13, 2012), over the mean cost. The prior of
   each arm is one improvement at the rate of all arms together.
 
-Neither gives an arm up. With ``f = sqrt(K / (K + t))`` after ``t`` pulls of ``K`` arms, one
+Neither gives an arm up. With ``f = (K / (K + t)) ** (1 / 3)`` after ``t`` pulls of ``K`` arms, one
 that was never tried comes first with probability ``f``; and once all were, the next pull is
 forced with probability ``explore * f``, drawn so that each arm gets the same money by it.
 This decays, but its sum grows without end. Even an untried arm is never certain, since a
@@ -216,7 +216,8 @@ def _choose(
     known = {arm: history.of(arm) for arm in arms}
     tried = {arm: tally for arm, tally in known.items() if tally.pulls}
     untried = [arm for arm in arms if arm not in tried]
-    drawn = rng.random() / math.sqrt(len(arms) / (len(arms) + _sum(history.total.values()).pulls))
+    pulls = _sum(history.total.values()).pulls
+    drawn = rng.random() / (len(arms) / (len(arms) + pulls)) ** (1 / 3)
     if untried and (drawn < 1.0 or not tried):
         return rng.choice(untried)
     tallies = list(tried.values())

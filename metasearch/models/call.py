@@ -7,9 +7,10 @@ and what is counted never differ.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from metasearch.campaign import Price
@@ -159,10 +160,11 @@ class Call:
         """
         self.ledger.hold(self._taken())
 
-    async def pause(self, seconds: float) -> None:
-        """Wait between attempts; nothing is out, so a cancelled wait costs nothing."""
+    @contextlib.contextmanager
+    def idle(self) -> Iterator[None]:
+        """For waits between attempts: nothing is out, so a cancelled wait costs nothing."""
         try:
-            await asyncio.sleep(seconds)
+            yield
         except asyncio.CancelledError:
             if self.is_open:
                 self.fail("cancelled between attempts")

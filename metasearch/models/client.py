@@ -8,7 +8,6 @@ in between, a reply that had arrived is never bought again.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import random
@@ -90,7 +89,6 @@ class ModelClient:
         self._archive = archive
         self._ledger = ledger
         self._seed = seed
-        self._slots = asyncio.Semaphore(concurrency)
         self._frozen = {m: p for m, p in (prices or {}).items() if p is not None}
         self._recordings = recordings or {}
         self._prices: dict[str, Price | None] = {}
@@ -105,10 +103,9 @@ class ModelClient:
             self._redactor,
             backoff or Backoff(),
             settings.retries,
+            concurrency,
             self._longest_reply,
         )
-        self.in_flight = 0
-        """Calls that are under way now, waits between their attempts included."""
 
     async def check(self, roles: Iterable[Role] | None = None) -> dict[str, Price | None]:
         """Find out, before anything is paid for, whether the models of these roles can be used.
@@ -191,24 +188,19 @@ class ModelClient:
                 schema=schema,
             ),
         )
-        if first is not None and (rest is not None or not _lacks_rest(first, asker)):
-            return first if rest is None else whole(first, rest)
-        async with self._slots:
-            self.in_flight += 1
-            try:
-                if first is None:
-                    first = await self._answer(question, asked)
-                if not _lacks_rest(first, asker):
-                    return first
-                return whole(
-                    first, await self._answer(question, rest_of(asked, first.text), part=2)
-                )
-            except RequestRefused:
-                if first is None:
-                    raise
-                return first  # the provider takes no second part: what there is must do
-            finally:
-                self.in_flight -= 1
+        stored = _all_of(first, rest, asker)
+        if stored is not None:
+            return stored
+        try:
+            if first is None:
+                first = await self._answer(question, asked)
+            if not _lacks_rest(first, asker):
+                return first
+            return whole(first, await self._answer(question, rest_of(asked, first.text), part=2))
+        except RequestRefused:
+            if first is None:
+                raise
+            return first  # the provider takes no second part: what there is must do
 
     async def upper_bound(
         self, role: Role, messages: Sequence[Message], max_tokens: int
@@ -242,9 +234,7 @@ class ModelClient:
     ) -> Reply | None:
         """The stored reply to a call, if it was given to these very messages, and whole."""
         first, rest = self._stored(step, call, asker, self._clean(messages))
-        if first is None or (rest is None and _lacks_rest(first, asker)):
-            return None
-        return first if rest is None else whole(first, rest)
+        return _all_of(first, rest, asker)
 
     async def close(self) -> None:
         """Close open connections."""
@@ -261,6 +251,16 @@ class ModelClient:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are under way now, waits between their attempts included."""
+        return self._attempts.sending + self._attempts.pausing
+
+    @property
+    def pausing(self) -> int:
+        """Those of them that wait between two attempts."""
+        return self._attempts.pausing
 
     @property
     def usage(self) -> Usage:
@@ -366,6 +366,13 @@ class ModelClient:
 def _lacks_rest(reply: Reply, asker: int | None) -> bool:
     """Whether a reply broke off. A candidate has said itself how long its replies may be."""
     return asker is None and is_cut(reply.text, reply.finish_reason)
+
+
+def _all_of(first: Reply | None, rest: Reply | None, asker: int | None) -> Reply | None:
+    """The stored parts of a reply as one; ``None`` if there is more to ask for."""
+    if first is None or (rest is None and _lacks_rest(first, asker)):
+        return None
+    return first if rest is None else whole(first, rest)
 
 
 def _replayed(stored: Exchange | None) -> Reply | None:

@@ -22,6 +22,8 @@ BUILT_IN = {
     "best_of_n": "metasearch.strategies.baselines:BestOfN",
     "iterative_repair": "metasearch.strategies.baselines:IterativeRepair",
     "random_parent": "metasearch.strategies.baselines:RandomParent",
+    "mcts": "metasearch.strategies.mcts:Mcts",
+    "darwin_godel": "metasearch.strategies.darwin_godel:DarwinGodel",
 }
 
 

@@ -35,6 +35,7 @@ class ScriptedModels:
         self.prompts: list[Sequence[Message]] = []
         self.in_flight = 0
         self.most_prompt_tokens = 100_000
+        self.pausing = 0
         self._archive = archive
         self._answer = answer
 

@@ -374,7 +374,9 @@ def _history(run: CampaignArchive) -> History:
     def line(c: Candidate) -> tuple[object, ...]:
         return (c.step, c.outcome, c.digest, c.scores, c.parents, c.operator, c.name, c.error)
 
-    return [line(candidate) for candidate in run.candidates()]
+    # Facts in an order of their own: at a stop they may fall between other candidates.
+    candidates = [line(candidate) for candidate in run.candidates()]
+    return candidates + [(r.number, r.step, r.position, r.fact) for r in run.all_facts()]
 
 
 def _length(prompt: Sequence[Message]) -> int:

@@ -378,3 +378,13 @@ def test_a_fact_about_nothing_is_the_callers_mistake(run: CampaignArchive) -> No
         run.queue_candidate(step + 1, 0, program("a"), operator="evolve")
     assert run.queued() == []
     assert run.queue_candidate(step, 0, program("a"), operator="evolve").number == 0
+
+
+def test_a_score_has_its_interval_unless_it_is_private(
+    run: CampaignArchive, propose: Propose
+) -> None:
+    candidate = propose("x = 1\n", 1.5)
+    assert run.score(candidate, "radii") == Score(value=1.5, low=1.0, high=2.0, samples=4)
+    for metric in ("secret", "mood"):
+        with pytest.raises(KeyError, match="no public metric"):
+            run.score(candidate, metric)

@@ -85,6 +85,26 @@ def test_call_that_asks_something_else_adds_a_record(run: CampaignArchive, begin
     assert run.usage() == USAGE
 
 
+def test_all_replies_under_one_name_are_found_in_their_order(
+    run: CampaignArchive, begin: Begin
+) -> None:
+    step = run.open_step().number
+    assert run.answered(step, 0) == []
+    begin(step, 0)
+    run.fail_exchange(step, 0, error="429", usage=Usage())
+    begin(step, 0)
+    assert run.answered(step, 0) == []
+    answer(run, step, 0)
+    rest = (*PROMPT, Message(role="assistant", content="a"), Message(role="user", content="go on"))
+    for asker in (None, 5):
+        run.begin_exchange(step, 0, asker, role="propose", model="m", messages=rest)
+        run.answer_exchange(step, 0, asker, reply="the rest", usage=USAGE)
+    begin(step, 1)
+    assert [e.reply for e in run.answered(step, 0)] == ["a \ud800 reply", "the rest"]
+    assert [e.messages for e in run.answered(step, 0, 5)] == [rest]
+    assert run.answered(step, 1) == []
+
+
 def test_nothing_is_asked_or_answered_twice(run: CampaignArchive, begin: Begin) -> None:
     step = run.open_step().number
     begin(step, 0)

@@ -21,7 +21,9 @@ from metasearch.engine.preview import preview
 from metasearch.errors import ContextOverflow, ModelError, UsageError
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import ExchangeState, Message
+from metasearch.formats import JSON
 from metasearch.models import Ledger, ModelClient
+from metasearch.models.offline.reply import reply as by_chance
 from metasearch.step import Reply
 from metasearch.strategies import load_strategy
 from metasearch.strategies.registry import BUILT_IN
@@ -57,6 +59,12 @@ def folder(tmp_path: Path) -> Path:
 def archive(tmp_path: Path) -> Iterator[Archive]:
     with Archive.open(tmp_path / "archive.db", create=True) as opened:
         yield opened
+
+
+def data_or(text: str, messages: Sequence[Message]) -> str:
+    """The text, or by chance the data that is asked for."""
+    chat = [{"role": m.role, "content": m.content} for m in messages]
+    return by_chance(chat, 0, 0.8, None) if JSON in messages[-1].content else text
 
 
 def measure(request: EvaluationRequest) -> EvaluationResult:
@@ -196,10 +204,10 @@ async def test_every_strategy_writes_its_prompts_from_the_campaigns_templates(
     (folder / "prompts" / "task.md.j2").write_text("Marked: {{ task }}\n{{ answer }}\n")
     campaign = load_campaign(folder, {"strategy.name": strategy})
     run = archive.create(campaign)
-    models = ScriptedModels(run, lambda messages: REPLY)
+    models = ScriptedModels(run, lambda messages: data_or(REPLY, messages))
     await carried_out(run_with(campaign, run, models), run)
-    assert models.prompts
-    assert models.prompts[0][0].content.startswith("Marked: Be good.\nAnswer format: ")
+    marked = "Marked: Be good.\nAnswer format: "
+    assert any(prompt[0].content.startswith(marked) for prompt in models.prompts)
 
 
 async def test_each_call_knows_the_templates_that_it_was_made_with(
@@ -231,18 +239,20 @@ async def test_each_call_knows_the_templates_that_it_was_made_with(
 def test_the_next_prompt_is_foreseen_word_for_word_and_nothing_is_stored(
     folder: Path, archive: Archive, tmp_path: Path, strategy: str
 ) -> None:
-    settings = {"strategy.name": strategy, "models.prompt_tokens": 500}
+    settings = {"strategy.name": strategy, "models.prompt_tokens": 700}
     campaign = load_campaign(folder, {**settings, "budget.evaluations": 5})
     run = archive.create(campaign)
     replies = iter(range(1, 100))
-    models = ScriptedModels(run, lambda messages: REPLY.replace("1", str(next(replies))))
-    models.most_prompt_tokens = 500
+    models = ScriptedModels(
+        run, lambda messages: data_or(REPLY.replace("1", str(next(replies))), messages)
+    )
+    models.most_prompt_tokens = 700
     asyncio.run(carried_out(run_with(campaign, run, models), run))
     step = run.next_step()
     with Archive.open(tmp_path / "archive.db", read_only=True) as reading:
         seen = preview(reading.campaign(run.id), step)
     assert run.next_step() == step
-    assert seen.prompt.tokens <= 500
+    assert seen.prompt.tokens <= 700
     more = campaign.model_copy(
         update={"settings": load_campaign(folder, {**settings, "budget.evaluations": 6}).settings}
     )

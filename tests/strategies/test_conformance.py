@@ -29,3 +29,12 @@ class TestIterativeRepair(StrategyConformance):
 
 class TestRandomParent(StrategyConformance):
     strategy = "random_parent"
+
+
+class TestMcts(StrategyConformance):
+    strategy = "mcts"
+    options = {"max_expansions": 2, "debate_every": 7, "agents": 2, "rounds": 2}
+
+
+class TestDarwinGodel(StrategyConformance):
+    strategy = "darwin_godel"

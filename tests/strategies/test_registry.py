@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from metasearch.campaign import StrategySection
+from metasearch.campaign import ROLES, StrategySection
 from metasearch.errors import CampaignError, UsageError
 from metasearch.objectives import Objective
 from metasearch.program import Program
@@ -22,9 +22,11 @@ TASK = Task(
 
 def test_every_built_in_strategy_loads_with_its_defaults() -> None:
     names = [info.name for info in strategies()]
-    assert names[:4] == ["map_elites", "best_of_n", "iterative_repair", "random_parent"]
+    assert {"map_elites", "best_of_n", "iterative_repair", "random_parent"} < set(names)
     for name in names:
-        assert load_strategy(StrategySection(name=name), TASK).roles == ("propose",)
+        roles = load_strategy(StrategySection(name=name), TASK).roles
+        assert "propose" in roles
+        assert set(roles) <= set(ROLES)
 
 
 def test_a_strategy_of_ones_own_is_named_by_its_dotted_path() -> None:
