@@ -15,18 +15,22 @@ from metasearch.archive.facts import (
     State,
     StepRecord,
 )
+from metasearch.archive.neighbours import DIFFER, Duplicates, Near
 
 __all__ = [
+    "DIFFER",
     "Archive",
     "Bill",
     "CampaignArchive",
     "CampaignSummary",
     "Cost",
     "CurvePoint",
+    "Duplicates",
     "Evaluation",
     "Event",
     "Grouping",
     "Held",
+    "Near",
     "State",
     "StepRecord",
     "default_path",

@@ -27,7 +27,8 @@ _NAMES: dict[Grouping, str] = {
 _COSTS = """
 SELECT {name} AS name, count(*) AS calls, sum(state <> 'answered') AS vain,
     sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-    sum(cached_tokens) AS cached_tokens, sum(reasoning_tokens) AS reasoning_tokens,
+    sum(cached_tokens) AS cached_tokens, sum(cache_write_tokens) AS cache_write_tokens,
+    sum(reasoning_tokens) AS reasoning_tokens,
     total(usd) AS usd, count(*) - count(usd) AS unpriced, total(seconds) AS model_seconds,
     total(CASE WHEN state = 'lost' THEN reserved_usd END) AS held_usd,
     sum(state = 'lost' AND reserved_usd IS NULL) AS held_unpriced

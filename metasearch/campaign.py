@@ -147,6 +147,40 @@ class ModelSection(Frozen):
         return getattr(self, role) or self.default or OFFLINE_MODEL
 
 
+LOCAL_EMBEDDING = "offline/tokens"
+"""Needs no model and no network."""
+
+
+class NoveltySection(Frozen):
+    """``[novelty]``: which proposals are too close to an earlier one to be measured.
+
+    Such a proposal gets a repair turn, if the strategy gives any, in which the model is shown
+    the other one and asked for something different.
+    """
+
+    normalise: bool = True
+    """Whether programs count as the same that differ in formatting, comments, docstrings or
+    names of local variables (Python), or in formatting and comments (languages with braces).
+    If not, only the very same text does."""
+    threshold: float | None = Field(default=None, gt=0, le=1)
+    """Similarity from which a program is too close; none by default, because small steps often
+    help. Programs with different numbers in them are never too close."""
+    measure: Literal["shingles", "embedding"] = "shingles"
+    """``shingles``: share of the runs of five tokens that both have. ``embedding``: cosine."""
+    embedding: str = Field(default=LOCAL_EMBEDDING, min_length=1)
+    """A litellm name of an embedding model, paid for out of the budget; by default token counts
+    that are made here."""
+
+    @property
+    def buys_embeddings(self) -> bool:
+        """Whether proposals are sent to an embedding model."""
+        return (
+            self.threshold is not None
+            and self.measure == "embedding"
+            and self.embedding != LOCAL_EMBEDDING
+        )
+
+
 class Budget(Frozen):
     """``[budget]``: the search ends at whichever is reached first."""
 
@@ -249,6 +283,7 @@ class CampaignFile(Frozen):
     budget: Budget = Budget()
     sandbox: SandboxSection = SandboxSection()
     agent: AgentSection = AgentSection(calls=0)
+    novelty: NoveltySection = NoveltySection()
 
     @field_validator("task")
     @classmethod

@@ -23,6 +23,7 @@ from metasearch.campaign import ModelSection, Price, Role
 from metasearch.errors import ModelError, ModelSetupError, ModelUnavailable, RequestRefused
 from metasearch.exchange import ExchangeState, Message, Usage
 from metasearch.models.call import Call, Request, most_tokens
+from metasearch.models.embedding import EMBED, read_vector, vector_text
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, unknown_price
 from metasearch.models.prices import FREE, freeze_prices, most
@@ -79,6 +80,7 @@ class ModelClient:
         *,
         prices: Mapping[str, Price | None] | None = None,
         recordings: Mapping[str, Recording] | None = None,
+        embedding: str | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """Prepare; nothing is imported or sent yet.
@@ -91,6 +93,7 @@ class ModelClient:
             concurrency: Most calls in flight.
             prices: Prices frozen when the campaign started, as :meth:`check` gave them.
             recordings: What answers for models that are replayed, by their names.
+            embedding: The embedding model that will be asked for, if any.
             backoff: Waits between attempts.
         """
         self._settings = settings
@@ -100,6 +103,7 @@ class ModelClient:
         self._slots = asyncio.Semaphore(concurrency)
         self._frozen = {m: p for m, p in (prices or {}).items() if p is not None}
         self._recordings = recordings or {}
+        self._embedding = embedding
         self._prices: dict[str, Price | None] = {}
         self._targets: dict[str, Target] = {}
         self._answering: set[str] = set()
@@ -130,6 +134,8 @@ class ModelClient:
                 raise ModelSetupError(f"The model for role {role!r} cannot be used. {error}") from (
                     error.__cause__
                 )
+        if self._embedding is not None:
+            await self._prepare(self._embedding)
         return dict(self._prices)
 
     async def ask(
@@ -181,6 +187,33 @@ class ModelClient:
             max_tokens=self._settings.max_tokens if max_tokens is None else max_tokens,
             seed=_derived(self._seed, step, call, asker) if seed is None else seed,
         )
+        return await self._sent(request)
+
+    async def embed(self, *, step: int, call: int, model: str, text: str) -> list[float]:
+        """The embedding of a text, from the journal if it was bought before.
+
+        It is an exchange like all others, with the role ``embed`` and the vector as its reply.
+
+        Args:
+            step: In whose name.
+            call: Its place there; no ask of the step may have the same.
+            model: An embedding model's litellm name.
+            text: What to embed.
+
+        Raises:
+            BudgetExhausted: The most that it may cost does not fit the budget.
+            ModelError: As for :meth:`ask`.
+        """
+        messages = self._clean([Message(role="user", content=text)])
+        reply = self.recall(step, call, messages)
+        if reply is None:
+            target = await self._prepare(model)
+            price = self._prices[model]
+            request = Request(step, call, None, EMBED, target, price, messages, 0.0, 0, 0)
+            reply = await self._sent(request)
+        return read_vector(reply.text)
+
+    async def _sent(self, request: Request) -> Reply:
         async with self._slots:
             self.in_flight += 1
             try:
@@ -304,6 +337,11 @@ class ModelClient:
             )
         if self._provider is None:
             raise RuntimeError("a call before its model was prepared")
+        if request.role == EMBED:
+            vector, usage = await self._provider.embed(
+                request.target, request.messages[0].content, timeout=self._settings.timeout
+            )
+            return Completion(vector_text(vector), "stop", usage)
         return await self._provider.complete(
             request.target,
             request.messages,

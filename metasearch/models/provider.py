@@ -24,6 +24,7 @@ from typing import Any
 
 from metasearch.errors import ModelSetupError
 from metasearch.exchange import Message, Usage
+from metasearch.models.embedding import is_embedding
 
 OFFLINE = "offline/"
 
@@ -190,6 +191,40 @@ class Provider:
             # No cause: its text may hold a key, and tracebacks print causes.
             raise self._explained(error, timeout) from None
         return _completion(response)
+
+    async def embed(
+        self,
+        target: Target,
+        text: str,
+        *,
+        timeout: float,  # noqa: ASYNC109 - passed on to the HTTP client, too
+    ) -> tuple[list[float], Usage | None]:
+        """One attempt at the embedding of a text, and what it took.
+
+        Raises:
+            AttemptFailed: With everything needed to decide what to do next.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                response = await self._litellm.aembedding(
+                    model=target.model,
+                    input=[text],
+                    timeout=timeout,
+                    api_base=target.api_base,
+                    api_key=target.api_key,
+                    encoding_format="float",
+                    max_retries=0,
+                )
+        except TimeoutError:
+            raise AttemptFailed(f"no embedding in {timeout:g} s", transient=True) from None
+        except Exception as error:
+            # No cause: its text may hold a key, and tracebacks print causes.
+            raise self._explained(error, timeout) from None
+        data = response.data[0] if response.data else {}
+        vector = data.get("embedding") if hasattr(data, "get") else None
+        if not is_embedding(vector):
+            raise AttemptFailed("the reply holds no embedding", transient=True)
+        return vector, _usage(getattr(response, "usage", None))
 
     async def close(self) -> None:
         """Close the connections that litellm keeps open."""

@@ -30,6 +30,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from metasearch.exchange import Message
+from metasearch.testing.other_apis import (
+    PromptCache,
+    anthropic_reply,
+    embeddings_reply,
+    prompt_texts,
+    tokens_of,
+)
 
 HUGE_REPLY = 10_000_000
 """Characters of the reply under :attr:`Break.HUGE`."""
@@ -77,11 +84,6 @@ class Fault:
     """What a well-formed answer says about its end."""
 
 
-def tokens_of(text: str) -> int:
-    """How many tokens this server counts for a text: one for four characters, at least one."""
-    return max(1, (len(text) + 3) // 4)
-
-
 @dataclass
 class Counts:
     """What a server has seen and billed so far."""
@@ -103,8 +105,11 @@ class Counts:
 class ModelServer:
     """Serves ``/v1/chat/completions`` on loopback from a thread of its own.
 
+    Also, but without faults, ``/v1/embeddings`` and Anthropic's ``/v1/messages``.
+
     Attributes:
         counts: What it has seen and billed.
+        bodies: What was asked on these other addresses.
         prompts: The messages of every request, in order of arrival, if ``record``.
         keys: The bearer token of every request, if ``record``.
     """
@@ -134,6 +139,8 @@ class ModelServer:
         self.counts = Counts()
         self.prompts: list[list[Message]] = []
         self.keys: list[str] = []
+        self.bodies: list[dict[str, Any]] = []
+        self._cache = PromptCache()
         self.latency = latency
         self._answer = _as_answer(reply)
         self._fixed = reply if isinstance(reply, str) else None
@@ -227,6 +234,31 @@ class ModelServer:
             self.counts.output_tokens += usage["completion_tokens"]
         return fault, _good_response(number, text, usage, fault)
 
+    def respond_elsewhere(self, path: str, key: str, body: bytes) -> bytes:
+        """The response on an address other than the chat's."""
+        if not path.endswith(("/embeddings", "/messages")):
+            return _error_response(Fault(status=404, message="no such address"))
+        self.counts.requests += 1
+        if self._key is not None and key != self._key:
+            return _error_response(Fault(status=401, message=f"Incorrect API key provided: {key}."))
+        asked: dict[str, Any] = json.loads(body)
+        if self._record:
+            self.keys.append(key)
+            self.bodies.append(asked)
+        if path.endswith("/embeddings"):
+            reply = embeddings_reply(asked)
+            usage = json.loads(reply)["usage"]
+            self.counts.input_tokens += usage["prompt_tokens"]
+        else:
+            usage = self._cache.usage(asked)
+            texts = prompt_texts(asked)
+            text = self._answer([Message(role="user", content=text) for text in texts])
+            reply = anthropic_reply(text, usage)
+            self.counts.input_tokens += sum(usage.values())
+            self.counts.output_tokens += tokens_of(text)
+        self.counts.answered += 1
+        return _response(200, reply)
+
 
 class _Connection(asyncio.Protocol):
     """One keep-alive connection; requests on it are answered one after the other."""
@@ -276,10 +308,12 @@ class _Connection(asyncio.Protocol):
         self._server.counts.in_flight -= 1
         if transport is None or transport.is_closing():
             return
-        if not head.split(" ", 2)[1].endswith("/chat/completions"):
-            transport.write(_error_response(Fault(status=404, message="no such address")))
-            return
         key = headers.get("authorization", "").removeprefix("Bearer ")
+        path = head.split(" ", 2)[1].partition("?")[0]
+        if not path.endswith("/chat/completions"):
+            key = headers.get("x-api-key", key)
+            transport.write(self._server.respond_elsewhere(path, key, body))
+            return
         fault, response = self._server.respond(key, body)
         if fault.kind is Break.RESET:
             transport.abort()

@@ -71,6 +71,10 @@ class ScriptedModels:
         self.prompts.append(messages)
         return Reply(text, usage, "stop", replayed=False)
 
+    async def embed(self, *, step: int, call: int, model: str, text: str) -> list[float]:
+        """Nothing: scripts have no embeddings."""
+        raise NotImplementedError(f"the script embeds nothing by {model}")
+
 
 class ScriptedPool:
     """Evaluates by a function.

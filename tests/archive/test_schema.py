@@ -17,28 +17,40 @@ from metasearch.errors import ArchiveError
 
 SCHEMA = Path(schema.__file__).with_name("schema.sql")
 
-ADDS_A_TABLE = """
+LATEST = schema.REVISIONS[-1]
+NEXT = f"{int(LATEST) + 1:04}"
+
+ADDS_A_TABLE = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{NEXT}"
+down_revision = "{LATEST}"
 
 
 def upgrade() -> None:
     op.create_table("idea", sa.Column("key", sa.Integer, primary_key=True), sqlite_strict=True)
-    with op.batch_alter_table("campaign", table_kwargs={"sqlite_strict": True}) as campaign:
+    with op.batch_alter_table("campaign", table_kwargs={{"sqlite_strict": True}}) as campaign:
         campaign.add_column(sa.Column("mood", sa.Text))
 """
 
 
 def definition(path: Path) -> dict[str, list[str]]:
-    """What SQLite keeps of each thing in a schema; constraints may come in any order."""
+    """What SQLite keeps of each thing in a schema; constraints may come in any order.
+
+    A table that a migration has rebuilt has its name in quotes.
+    """
     connection = sqlite3.connect(path)
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     found = {
         name: sorted(
-            filter(None, (" ".join(line.split()).rstrip(",") for line in sql.splitlines()))
+            filter(
+                None,
+                (
+                    " ".join(line.split()).rstrip(",")
+                    for line in sql.replace(f'"{name}"', name).splitlines()
+                ),
+            )
         )
         for name, sql in rows
         if name != "alembic_version"
@@ -75,7 +87,7 @@ def newer_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     def become(revision: str) -> None:
         folder = tmp_path / "migrations"
         shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "0002_idea.py").write_text(revision)
+        (folder / "versions" / f"{NEXT}_idea.py").write_text(revision)
         newer = tmp_path / "newer.sql"
         newer.write_text(
             SCHEMA.read_text("utf-8").replace(
@@ -85,7 +97,7 @@ def newer_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
         )
         monkeypatch.setattr(schema, "MIGRATIONS", folder)
         monkeypatch.setattr(schema, "_SCHEMA", newer)
-        monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "0002"))
+        monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, NEXT))
         schema._expected_shape.cache_clear()
         monkeypatch.setattr(schema, "_expected_shape", schema._expected_shape.__wrapped__)
 
@@ -108,8 +120,8 @@ def test_an_older_archive_names_the_command_and_is_upgraded_by_it(
         with pytest.raises(ArchiveError, match=f"metasearch archive upgrade --archive '{old}'"):
             Archive.open(old, read_only=read_only)
 
-    assert Archive.upgrade(old) == ("0001", "0002")
-    assert Archive.upgrade(old) == ("0002", "0002")
+    assert Archive.upgrade(old) == (LATEST, NEXT)
+    assert Archive.upgrade(old) == (NEXT, NEXT)
 
     with Archive.open(old) as archive:
         run = archive.campaign("packing")

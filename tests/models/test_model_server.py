@@ -12,7 +12,8 @@ from urllib.error import HTTPError
 
 import pytest
 
-from metasearch.testing.model_server import Fault, ModelServer, tokens_of
+from metasearch.testing.model_server import Fault, ModelServer
+from metasearch.testing.other_apis import tokens_of
 
 
 def post(url: str, text: str, key: str = "k") -> dict[str, Any]:
