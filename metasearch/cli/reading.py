@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.table import Table
 from rich.text import Text
 
-from metasearch.archive import CampaignArchive, CampaignSummary
+from metasearch.archive import CampaignArchive, CampaignSummary, Duplicates
 from metasearch.cli import quantities, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.plot import step_plot
@@ -82,8 +82,9 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         summary = run.summary()
         test = records.test_scores(run, summary.best)
         curve = [(point.evaluation, point.score) for point in run.curve()]
+        duplicates = run.duplicates()
     if as_json:
-        print_json(records.status(summary, test))
+        print_json({**records.status(summary, test), "novelty": records.novelty(duplicates)})
         return
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bright_black")
@@ -100,6 +101,8 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         "evaluations", _of_budget(summary.evaluations, summary.settings.budget.evaluations)
     )
     facts.add_row("outcomes", quantities.outcomes(summary.outcomes))
+    if duplicates.saved:
+        facts.add_row("duplicates", _duplicates(duplicates))
     facts.add_row(
         "spent",
         f"{quantities.count(summary.usage.tokens)} tokens, {quantities.usd(summary.usage.usd)}, "
@@ -110,6 +113,14 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
     if len(curve) > 1:
         lines, high, low = step_plot(curve, summary.evaluations, 60, 6)
         out.print(f"\n{quantities.score(high)}\n" + "\n".join(lines) + f"\n{quantities.score(low)}")
+
+
+def _duplicates(found: Duplicates) -> str:
+    return (
+        f"{found.saved} evaluations saved, {found.rate:.0%} of {found.proposals} proposals: "
+        f"{found.exact} the same as an earlier one, {found.near} nearly; {found.different} made "
+        "different when told"
+    )
 
 
 def best(file: Path | None, campaign: str, *, as_json: bool) -> None:

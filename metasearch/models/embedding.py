@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from metasearch.errors import ModelError
 
@@ -14,7 +15,7 @@ EMBED = "embed"
 MOST_DIMENSIONS = 16_384
 
 
-def is_embedding(vector: object) -> bool:
+def is_embedding(vector: object) -> TypeGuard[list[float]]:
     """Whether it is a list of finite numbers, not too many, with a direction."""
     return (
         isinstance(vector, list)

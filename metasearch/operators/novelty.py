@@ -13,6 +13,7 @@ values (Broder) or signs of random projections (Charikar, STOC 2002), in bands o
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import math
 import re
@@ -25,7 +26,7 @@ from types import CodeType
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from metasearch.program import Program
 
@@ -41,7 +42,27 @@ DIMENSIONS = 512
 _NORMALISED = 200_000
 """Characters of a program up to which anything but its plain text is looked at."""
 _BRACES = frozenset(
-    ".c .cc .cpp .cs .cu .cuh .cxx .go .h .hpp .java .js .kt .mjs .rs .scala .swift .ts .zig".split()
+    {
+        ".c",
+        ".cc",
+        ".cpp",
+        ".cs",
+        ".cu",
+        ".cuh",
+        ".cxx",
+        ".go",
+        ".h",
+        ".hpp",
+        ".java",
+        ".js",
+        ".kt",
+        ".mjs",
+        ".rs",
+        ".scala",
+        ".swift",
+        ".ts",
+        ".zig",
+    }
 )
 _SEES_ITSELF = re.compile(
     r"\b(?:__doc__|__file__|__code__|__annotations__|inspect|linecache|traceback|_getframe"
@@ -176,10 +197,8 @@ def tokens(program: Program) -> list[str]:
         if path.endswith(".py") and len(text) <= _NORMALISED:
             tree = _parsed(text)
             if tree is not None:
-                try:
+                with contextlib.suppress(RecursionError, MemoryError):  # then its plain text
                     text = ast.unparse(tree)
-                except (RecursionError, MemoryError):
-                    pass  # nested too deeply: its plain text will do
         elif PurePosixPath(path).suffix in _BRACES:
             text = "".join(_without_layout(text))
         found += [f"\n{path}", *_TOKEN.findall(text)]
@@ -205,11 +224,8 @@ class Shingles:
         """Take the sketch, with its keys in bands of so many rows."""
         found = tokens(program)
         hashes = np.unique(_hashes(found, SHINGLE))
-        # Each value is the least hash under a mapping of its own: odd multipliers modulo 2**64.
-        values = np.empty(VALUES, np.uint64)
-        for place, (factor, shift) in enumerate(_MAPPINGS):
-            values[place] = (hashes * factor + shift).min()
-        return cls(_keys(values, numbers(found), rows), numbers(found), hashes)
+        held = numbers(found)
+        return cls(_keys(_minhash(hashes), held, rows), held, hashes)
 
     def similarity(self, other: Sketch) -> float:
         """The Jaccard index; 0 if the numbers differ."""
@@ -229,7 +245,7 @@ class Embedded:
     """Of length 1."""
 
     @classmethod
-    def of(cls, program: Program, vector: Sequence[float], rows: int) -> Embedded:
+    def of(cls, program: Program, vector: ArrayLike, rows: int) -> Embedded:
         """Take the sketch of a program whose embedding is given.
 
         Raises:
@@ -292,6 +308,15 @@ def _keys(values: NDArray[np.uint64], held: tuple[str, ...], rows: int) -> tuple
     )
 
 
+def _minhash(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The least hash under each of the mappings, which multiply and add modulo 2**64."""
+    values = np.full(VALUES, np.iinfo(np.uint64).max, np.uint64)
+    for start in range(0, len(hashes), 1024):
+        mapped = hashes[start : start + 1024] * _FACTORS + _SHIFTS
+        values = np.minimum(values, mapped.min(axis=1))
+    return values
+
+
 @lru_cache(maxsize=2)
 def _planes(dimensions: int) -> NDArray[np.float64]:
     """Random directions, the same in every process."""
@@ -323,7 +348,7 @@ def _encoded(text: str) -> bytes:
 
 
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
-_MAPPINGS = [
-    (np.uint64(_unsigned(f"factor {n}") | 1), np.uint64(_unsigned(f"shift {n}")))
-    for n in range(VALUES)
-]
+_FACTORS, _SHIFTS = (
+    np.array([[_unsigned(f"{name} {n}") | 1] for n in range(VALUES)], np.uint64)
+    for name in ("factor", "shift")
+)

@@ -53,6 +53,14 @@ def test_status_tells_what_the_finished_event_tells_and_more(read: Callable[...,
         "rejected": 1,
     }
     assert status["test"]["score"] == 2.75
+    assert status["novelty"] == {
+        "proposals": 4,
+        "exact_duplicates": 0,
+        "near_duplicates": 0,
+        "made_different": 0,
+        "evaluations_saved": 0,
+        "rate": 0.0,
+    }
 
 
 def test_best_gives_scores_files_parents_and_operator(read: Callable[..., Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,13 @@ SEED = (
     "def solve(n):\n    total = 0\n    for k in range(n):\n        total += k\n    return total\n"
 )
 BUDGET = 6
+
+
+@pytest.fixture(autouse=True)
+def _collect() -> Iterator[None]:
+    """Finalise killed coroutines here; CPython 3.11 fails if that happens inside ast.parse."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -165,17 +173,17 @@ def varied(messages: Sequence[Message]) -> str:
     """Small changes that depend on the prompt, many of them too small."""
     rng = random.Random(messages[-1].content + str(len(messages)))
     lines = SEED.splitlines()
-    for _ in range(rng.randint(1, 3)):
+    for _ in range(rng.randint(1, 8)):
         place = rng.choice((1, 2, len(lines) - 1))
-        lines.insert(place, f"    {rng.choice('abc')} = {rng.choice('abn')}")
+        lines.insert(place, f"    {rng.choice('abcde')} = {rng.choice('abcden')}")
     return "```python\n" + "\n".join(lines) + "\n```"
 
 
 def test_killed_anywhere_a_run_decides_the_same(folder: Path, archive: Archive) -> None:
     campaign = load(
         folder,
-        novelty__threshold=0.6,
-        budget__evaluations=12,
+        novelty__threshold=0.5,
+        budget__evaluations=10,
         strategy__name="random_parent",
     )
     whole, broken = archive.create(campaign), archive.create(campaign)
@@ -198,6 +206,7 @@ def test_killed_anywhere_a_run_decides_the_same(folder: Path, archive: Archive) 
             break
         except Killed:
             kills += 1
+        gc.collect()
     history = [[(c.step, c.digest, c.error) for c in run.candidates()] for run in (whole, broken)]
     assert kills > 1
     assert history[0] == history[1]
@@ -213,6 +222,7 @@ def test_turned_on_later_it_knows_what_was_before(folder: Path, archive: Archive
     assert rejected(run)[0].duplicate_of == 1
 
 
+@pytest.mark.slow
 async def test_bought_embeddings_are_billed_stored_and_used(folder: Path, archive: Archive) -> None:
     """Over HTTP, on the archive's journal; the letters of a text are its embedding there."""
     model = "openai/text-embedding-3-small"
