@@ -103,6 +103,7 @@ class PriceTier(Frozen):
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached: float | None = Field(default=None, ge=0)
+    cache_write: float | None = Field(default=None, ge=0)
 
 
 class Price(Frozen):
@@ -112,6 +113,8 @@ class Price(Frozen):
     output: float = Field(ge=0)
     cached: float | None = Field(default=None, ge=0)
     """For input that the provider read from its cache; ``input`` if not given."""
+    cache_write: float | None = Field(default=None, ge=0)
+    """For input that the provider put into its cache; ``input`` if not given."""
     reasoning: float | None = Field(default=None, ge=0)
     """For output spent on thinking; ``output`` if not given."""
     tiers: tuple[PriceTier, ...] = ()

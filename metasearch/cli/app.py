@@ -34,6 +34,16 @@ class ExportFormat(StrEnum):
     CALLS = "calls"
 
 
+class CostGroup(StrEnum):
+    """What ``cost`` puts together."""
+
+    MODEL = "model"
+    ROLE = "role"
+    OPERATOR = "operator"
+    CANDIDATE = "candidate"
+    CALL = "call"
+
+
 class SplitName(StrEnum):
     """What ``evaluate`` measures on."""
 
@@ -251,12 +261,18 @@ def status(
 @app.command(rich_help_panel="Results")
 @guarded
 def cost(
-    campaign: CampaignArgument, archive: ArchiveOption = None, as_json: JsonOption = False
+    campaign: CampaignArgument,
+    by: Annotated[
+        CostGroup | None,
+        typer.Option("--by", help="Only in this grouping. [default: model, role and operator]"),
+    ] = None,
+    archive: ArchiveOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """What a campaign's model calls have cost, by model, role and operator."""
+    """What a campaign's model calls have cost, failed and rejected attempts included."""
     from metasearch.cli import costs
 
-    costs.cost(archive, campaign, as_json=as_json)
+    costs.cost(archive, campaign, by.value if by else None, as_json=as_json)
 
 
 @app.command(rich_help_panel="Results")

@@ -45,6 +45,11 @@ _NEEDS_NO_KEY = frozenset({"ollama", "ollama_chat", "lm_studio", "llamafile", "h
 _FINDS_KEYS_ELSEWHERE = frozenset({"bedrock", "bedrock_converse", "sagemaker", "vertex_ai"})
 """Their credentials may come from files, profiles or the machine; the first call will tell."""
 
+_TAKES_MARKS = frozenset(
+    {"anthropic", "azure_ai", "bedrock", "bedrock_converse", "openrouter", "vertex_ai"}
+)
+_MARK = {"type": "ephemeral"}
+
 _TRANSIENT = frozenset({408, 409, 425, 429})
 _NO_CREDIT = re.compile(r"insufficient_quota|credit balance is too low", re.IGNORECASE)
 _NOISE = re.compile(r"^(?:litellm\.)?(?:\w+Error|Timeout)(?: Error)?: (?:\w+Exception - )?")
@@ -175,7 +180,7 @@ class Provider:
             async with asyncio.timeout(timeout):
                 response = await self._litellm.acompletion(
                     model=target.model,
-                    messages=[{"role": m.role, "content": m.content} for m in messages],
+                    messages=self._marked(target, messages),
                     temperature=temperature,
                     max_tokens=max_tokens,
                     seed=seed,
@@ -191,6 +196,25 @@ class Provider:
             # No cause: its text may hold a key, and tracebacks print causes.
             raise self._explained(error, timeout) from None
         return _completion(response)
+
+    def caches_where_marked(self, target: Target) -> bool:
+        """Whether the model keeps prompts for later calls if, and where, it is told to.
+
+        Claude does, whoever hosts it. OpenAI and Gemini keep prompts by themselves.
+        """
+        if "claude" not in target.model or target.provider not in _TAKES_MARKS:
+            return False
+        # Reads litellm's own table, which says nothing of names that are not in it.
+        return bool(self._litellm.utils.supports_prompt_caching(model=target.model))
+
+    def _marked(self, target: Target, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        plain: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in messages]
+        if not self.caches_where_marked(target):
+            return plain
+        for place in stable_ends(messages):
+            content = {"type": "text", "text": messages[place].content, "cache_control": _MARK}
+            plain[place]["content"] = [content]
+        return plain
 
     async def embed(
         self,
@@ -281,6 +305,19 @@ class Provider:
             retry_after=_retry_after(error),
             about_prompt=about_prompt,
         )
+
+
+def stable_ends(messages: Sequence[Message]) -> list[int]:
+    """The places up to which a prompt is worth keeping, because it will come again.
+
+    The system message is the same for a whole campaign. A conversation that has gone on twice
+    is taken to go on again. A first answer mostly gets no second turn, and keeping costs more
+    than sending once, so no prompt is kept for one.
+    """
+    ends = [0] if len(messages) > 1 and messages[0].role == "system" else []
+    if sum(message.role == "assistant" for message in messages) >= 2:
+        ends.append(len(messages) - 1)
+    return [place for place in ends if messages[place].content]
 
 
 _loading = threading.Lock()
@@ -432,6 +469,9 @@ def _usage(usage: Any) -> Usage | None:
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cached_tokens=_count(prompt_details, "cached_tokens"),
+        cache_write_tokens=_count(prompt_details, "cache_creation_tokens")
+        or _count(prompt_details, "cache_write_tokens")
+        or _count(usage, "cache_creation_input_tokens"),
         reasoning_tokens=_count(details, "reasoning_tokens"),
     )
 

@@ -255,7 +255,8 @@ def test_upgrade_of_a_current_archive_says_so(invoke: Invoke, stored: Path) -> N
 def test_cost_shows_the_bill_in_groups(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "billed.db"
     with Archive.open(path, create=True) as archive:
-        run = archive.create(load_campaign(folder))
+        prices = {"models.prices": {"model-1": {"input": 3.0, "output": 15.0, "cached": 0.5}}}
+        run = archive.create(load_campaign(folder, prices))
         step = run.open_step().number
         for call, usd in enumerate((0.25, 1.5)):
             run.begin_exchange(
@@ -268,7 +269,7 @@ def test_cost_shows_the_bill_in_groups(invoke: Invoke, folder: Path, tmp_path: P
                 reserved_usd=2.0,
                 reserved_tokens=9,
             )
-            usage = Usage(input_tokens=1000, output_tokens=200, usd=usd)
+            usage = Usage(input_tokens=1000, output_tokens=200, cached_tokens=call * 400, usd=usd)
             run.answer_exchange(
                 step, call, reply="r", finish_reason="stop", usage=usage, attempts=1
             )
@@ -280,3 +281,8 @@ def test_cost_shows_the_bill_in_groups(invoke: Invoke, folder: Path, tmp_path: P
     assert told["usage"]["usd"] == 1.75
     assert [line["name"] for line in told["by_model"]] == ["model-1", "model-0"]
     assert [line["calls"] for line in told["by_role"]] == [2]
+    assert told["saved_by_caches_usd"] == pytest.approx(400 * 2.5e-6)
+    assert "gave 20% of the input tokens and saved $0.001" in shown.stdout
+    told = json.loads(invoke("cost", "numbers", "--archive", path, "--by", "call", "--json").stdout)
+    assert [line["name"] for line in told["by_call"]] == ["step 0, call 1", "step 0, call 0"]
+    assert "by_model" not in told
