@@ -370,8 +370,14 @@ def doctor(
     model: Annotated[
         str | None,
         typer.Option(
-            envvar="METASEARCH_MODEL", metavar="NAME", help="Check its name, key and price, too."
+            envvar="METASEARCH_MODEL",
+            metavar="NAME",
+            help="Ask it one tiny question, too, and tell latency, price and features.",
         ),
+    ] = None,
+    api_base: Annotated[
+        str | None,
+        typer.Option("--api-base", metavar="URL", help="Address of the model's server."),
     ] = None,
     archive: ArchiveOption = None,
     as_json: JsonOption = False,
@@ -379,7 +385,7 @@ def doctor(
     """What this machine has for running campaigns, and what it lacks."""
     from metasearch.cli import doctor
 
-    raise typer.Exit(doctor.doctor(archive, model, as_json=as_json))
+    raise typer.Exit(doctor.doctor(archive, model, api_base, as_json=as_json))
 
 
 @archive_app.command()
