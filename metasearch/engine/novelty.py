@@ -19,6 +19,7 @@ from metasearch.archive import CampaignArchive, Near
 from metasearch.campaign import NoveltySection
 from metasearch.engine.outage import Outage
 from metasearch.engine.ports import Models
+from metasearch.errors import RequestRefused
 from metasearch.operators.novelty import (
     Embedded,
     Shingles,
@@ -53,7 +54,8 @@ class Look:
     identity: int | None
     """``None`` if the campaign goes by plain text."""
     sketch: Sketch | None = None
-    """``None`` if the campaign has no threshold, or the program is known already."""
+    """``None`` if the campaign has no threshold, the program is known already, or the embedding
+    model refuses it."""
     vector: bytes | None = None
     """Its embedding, if that was bought."""
 
@@ -104,14 +106,17 @@ class Novelty:
         if not self._settings.buys_embeddings:
             return replace(look, sketch=self._sketched(program))
         text = "\n".join(f"### File: {path}\n{text}" for path, text in program.files.items())
-        vector = await self._outage.sit_out(
-            lambda: self._models.embed(
-                step=step,
-                call=-1 - call,  # below 0, so that it takes no place from the step's asks
-                model=self._settings.embedding,
-                text=text[:MOST_EMBEDDED],
+        try:
+            vector = await self._outage.sit_out(
+                lambda: self._models.embed(
+                    step=step,
+                    call=-1 - call,  # below 0, so that it takes no place from the step's asks
+                    model=self._settings.embedding,
+                    text=text[:MOST_EMBEDDED],
+                )
             )
-        )
+        except RequestRefused:  # this one text: the program counts as new
+            return look
         stored = np.asarray(vector, _STORED)
         return replace(
             look, sketch=Embedded.of(program, stored, self._rows), vector=stored.tobytes()

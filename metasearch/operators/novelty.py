@@ -39,7 +39,7 @@ FOUND = 0.99
 DIMENSIONS = 512
 """Of the local embedding."""
 
-_NORMALISED = 200_000
+_NORMALISED = 100_000
 """Characters of a program up to which anything but its plain text is looked at."""
 _BRACES = frozenset(
     {
@@ -71,7 +71,9 @@ _SEES_ITSELF = re.compile(
 """A program that uses one of these may depend on its own text."""
 _BRACED = re.compile(
     r"""(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))|(?P<space>\s+)"""
-    r"""|(?P<text>'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\])*"|`[^`]*`|.)""",
+    # Strings may end with the line or the file: what always matches is never tried twice.
+    r"""|(?P<text>'(?:\\.|[^'\\\n])*(?:'|(?=\n)|\\?\Z)|"(?:\\.|[^"\\])*(?:"|\\?\Z)"""
+    r"""|`[^`]*(?:`|\Z)|.)""",
     re.S,
 )
 _TOKEN = re.compile(r"\d[\w.]*|\w+|[^\w\s]")

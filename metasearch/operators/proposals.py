@@ -44,6 +44,7 @@ async def propose(
     candidate is the same or almost, the model is shown that one, once, and asked to differ.
     """
     talk = list(conversation)
+    told = False
     for attempt in range(repairs + 1):
         reply = await ctx.ask(talk, role="propose")
         proposal = read_edit(reply.text, parent.program)
@@ -60,10 +61,10 @@ async def propose(
         if candidate.duplicate_of is None or isinstance(proposal, Rejected):
             operator = "repair"
             talk.append(repair_message(candidate.error, answer_format))
-        elif operator == DIFFER:
+        elif told:
             break
         else:
-            operator = DIFFER
+            operator, told = DIFFER, True
             original = show(ctx, ctx.archive.candidate(candidate.duplicate_of))
             talk.append(_differ_message(ctx, candidate, proposal, original, answer_format))
     return candidate

@@ -140,11 +140,18 @@ def test_files_count_with_their_paths() -> None:
     "text",
     ["(" * 5_000, "x" + " + x" * 20_000, "[" * 90 + "]" * 90, "'\ud800'", "\0", "a" * 3_000_000],
 )
-def test_hostile_texts_have_an_identity_and_a_sketch(text: str) -> None:
+def test_hostile_texts_of_python_have_an_identity_and_a_sketch(text: str) -> None:
     odd = program(text)
     assert identity(odd) == identity(program(text))
     assert Shingles.of(odd, 8).similarity(Shingles.of(odd, 8)) == 1.0
     assert Embedded.of(odd, local_embedding(odd), 8).numbers == Shingles.of(odd, 8).numbers
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ['"\\', "'\\", "'", "`", "/*", "/", '"', "\\", " ", "'\n"])
+def test_hostile_texts_with_braces_take_no_longer_than_others(text: str) -> None:
+    odd = program(text * 45_000, "a.js")
+    assert identity(odd) == identity(odd)
 
 
 @pytest.mark.slow
