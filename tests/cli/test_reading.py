@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from metasearch.archive import Archive
+from metasearch.archive import Archive, Near
 from metasearch.campaign_file import load_campaign
 from metasearch.cli import reading
 from metasearch.exchange import Message, Usage
+from metasearch.program import Program
 
 Invoke = Callable[..., Result]
 
@@ -250,6 +251,36 @@ def test_the_archive_is_the_option_else_the_variable(
 
 def test_upgrade_of_a_current_archive_says_so(invoke: Invoke, stored: Path) -> None:
     assert "is up to date" in invoke("archive", "upgrade", "--archive", stored).stdout
+
+
+def test_status_tells_how_many_evaluations_were_saved(
+    invoke: Invoke, folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "saved.db"
+    same = Program(files={"program.py": "x = 1\n"})
+    with Archive.open(path, create=True) as archive:
+        run = archive.create(load_campaign(folder))
+        step = run.open_step().number
+        run.queue_candidate(step, 0, same, operator="seed")
+        run.queue_candidate(step, 1, same, operator="evolve")
+        changed = Program(files={"program.py": "x = 2\n"})
+        run.queue_candidate(step, 2, changed, operator="differ")
+        near = Near(2, "shingles", 0.98, "almost the same program as #2")
+        near_one = Program(files={"program.py": "x = 2;\n"})
+        run.queue_candidate(step, 3, near_one, operator="evolve", near=near)
+    told = json.loads(invoke("status", "numbers", "--archive", path, "--json").stdout)["novelty"]
+    assert told == {
+        "proposals": 3,
+        "exact_duplicates": 1,
+        "near_duplicates": 1,
+        "made_different": 1,
+        "evaluations_saved": 2,
+        "rate": 0.666667,
+    }
+    shown = " ".join(invoke("status", "numbers", "--archive", path).stdout.split())
+    assert "2 evaluations saved, 67% of 3 proposals: 1 the same as an earlier one" in shown
+    shown = json.loads(invoke("show", "numbers#3", "--archive", path, "--json").stdout)
+    assert (shown["duplicate_of"], shown["outcome"]) == (2, "rejected")
 
 
 def test_cost_shows_the_bill_in_groups(invoke: Invoke, folder: Path, tmp_path: Path) -> None:

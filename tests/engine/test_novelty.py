@@ -18,6 +18,7 @@ from metasearch.candidate import Candidate, EvaluationResult, Outcome
 from metasearch.engine import Engine
 from metasearch.engine.novelty import Novelty
 from metasearch.engine.observer import Silent
+from metasearch.errors import RequestRefused
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
 from metasearch.models import Ledger, ModelClient
@@ -220,6 +221,31 @@ def test_turned_on_later_it_knows_what_was_before(folder: Path, archive: Archive
     go(first, run, CLOSE)
     go(later, run, CLOSE.replace("total", "summed"))
     assert rejected(run)[0].duplicate_of == 1
+
+
+class RefusingModels(ScriptedModels):
+    """Its embedding model takes no text."""
+
+    async def embed(self, *, step: int, call: int, model: str, text: str) -> list[float]:
+        raise RequestRefused("too long")
+
+
+async def test_a_program_that_the_embedding_model_refuses_counts_as_new(
+    folder: Path, archive: Archive
+) -> None:
+    campaign = load(
+        folder,
+        novelty__threshold=0.5,
+        novelty__measure="embedding",
+        novelty__embedding="openai/text-embedding-3-small",
+    )
+    run = archive.create(campaign)
+    engine, _, _ = engine_of(campaign, run, answers())
+    models = RefusingModels(run, answers())
+    novelty = Novelty(campaign.settings.novelty, run, models, engine._outage)
+    look = await novelty.look(Program(files={"program.py": CLOSE}), 1, 0)
+    assert novelty.nearest(look) is None
+    assert look.identity is not None
 
 
 @pytest.mark.slow
