@@ -49,8 +49,8 @@ SELECT role, exchange.model, state, json_extract(parameters, '$.temperature') AS
     exchange.seq > coalesce((SELECT max(queued) FROM candidate AS last
         WHERE last.campaign = candidate.campaign AND last.step = candidate.step
         AND last.queued < candidate.queued), 0) AS since,
-    input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, usd IS NULL AS unpriced,
-    seconds AS model_seconds
+    input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, usd,
+    usd IS NULL AS unpriced, seconds AS model_seconds
 FROM candidate JOIN exchange USING (campaign, step)
 WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asker = -1
     AND exchange.state <> 'pending' AND +exchange.seq < candidate.queued
