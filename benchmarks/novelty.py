@@ -1,7 +1,8 @@
 """What novelty before evaluation costs at 50,000 candidates, and what a threshold would refuse.
 
-    python benchmarks/novelty.py cost [--large 50000]
-    python benchmarks/novelty.py refused ARCHIVE CAMPAIGN [...]
+    python -m benchmarks.novelty cost [--large 50000]
+        [--measures identity shingles embedding]
+    python -m benchmarks.novelty refused ARCHIVE CAMPAIGN [...]
 
 ``cost`` fills archives with programs of one lineage, which are as alike as programs of a
 search are, and times one comparison and one entry in each. ``refused`` takes campaigns that
@@ -19,6 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.workload import verdict
@@ -28,13 +30,20 @@ from metasearch.engine.gate import Gate
 from metasearch.engine.novelty import Novelty
 from metasearch.engine.observer import Silent
 from metasearch.engine.outage import Outage
-from metasearch.operators.novelty import Shingles, identity
+from metasearch.operators.identity import identity
+from metasearch.operators.novelty import Shingles
 from metasearch.program import Program
 from metasearch.testing.scripted import ScriptedModels
 
 SMALL, TIMED, RATIO = 500, 200, 1.5
 SOURCE = Path(__file__).parents[1] / "examples" / "circle_packing" / "program.py"
 THRESHOLDS = (0.8, 0.9, 0.95, 0.98, 0.99)
+
+MEASURES = {
+    "identity": NoveltySection(),
+    "shingles": NoveltySection(threshold=0.95),
+    "embedding": NoveltySection(threshold=0.99, measure="embedding"),
+}
 
 
 def main() -> int:
@@ -43,35 +52,32 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     cost_of = commands.add_parser("cost")
     cost_of.add_argument("--large", type=int, default=50_000)
+    cost_of.add_argument("--measures", nargs="+", choices=MEASURES, default=list(MEASURES))
     refused_of = commands.add_parser("refused")
     refused_of.add_argument("archive", type=Path)
     refused_of.add_argument("campaigns", nargs="+")
     chosen = parser.parse_args()
     if chosen.command == "cost":
-        return cost(chosen.large)
+        return cost(chosen.large, chosen.measures)
     with Archive.open(chosen.archive, read_only=True) as archive:
         for name in chosen.campaigns:
             refused(archive.campaign(name))
     return 0
 
 
-def cost(large: int) -> int:
+def cost(large: int, measures: Sequence[str]) -> int:
     """Time comparisons in a small and in a large archive."""
     kept = []
-    for section in (
-        NoveltySection(),
-        NoveltySection(threshold=0.95),
-        NoveltySection(threshold=0.99, measure="embedding"),
-    ):
-        times = {size: _timed(section, size) for size in (SMALL, large)}
-        name = "identity" if section.threshold is None else section.measure
+    for name in measures:
+        times = {size: _timed(MEASURES[name], size) for size in (SMALL, large)}
         for size, (look, nearest, add) in times.items():
             print(
                 f"{name}, {size} candidates: {look:.2f} ms to read the program, {nearest:.2f} ms "
                 f"to compare it, {add:.2f} ms to enter it"
             )
-        whole = {size: sum(parts) for size, parts in times.items()}
-        kept.append(verdict(f"{name}, {large} to {SMALL}", whole[large] / whole[SMALL], RATIO))
+        # Reading a program knows nothing of the archive; the rest does.
+        rest = {size: nearest + add for size, (_, nearest, add) in times.items()}
+        kept.append(verdict(f"{name}, {large} to {SMALL}", rest[large] / rest[SMALL], RATIO))
     return 0 if all(kept) else 1
 
 
@@ -126,7 +132,7 @@ def _changed(text: str, rng: random.Random) -> str:
     place = rng.randrange(2, len(lines))
     word = "".join(rng.choices("abcdefgh", k=6))
     indent = lines[place][: len(lines[place]) - len(lines[place].lstrip())]
-    lines[place : place + rng.randint(0, 1)] = [f"{indent}{word} = {word[:3]} + {word[3:]}"]
+    lines[place : place + 1] = [f"{indent}{word} = {word[:3]} + {word[3:]}"]
     return "\n".join(lines[:80]) + "\n"
 
 

@@ -202,7 +202,7 @@ class Engine:
 
     async def _resume(self) -> None:
         """Fold what is known, and reopen unfinished steps at their places."""
-        self._novelty.catch_up()
+        await self._novelty.catch_up()
         unfinished = deque(r for r in self.archive.unfinished_steps() if r.number > 0)
         numbers = {record.number for record in unfinished}
         if self._ending() is not None:

@@ -8,39 +8,31 @@ it; rejected ones are none.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from metasearch.archive import CampaignArchive, Near
 from metasearch.campaign import NoveltySection
 from metasearch.engine.outage import Outage
 from metasearch.engine.ports import Models
 from metasearch.errors import RequestRefused
-from metasearch.operators.novelty import (
-    Embedded,
-    Shingles,
-    Sketch,
-    identity,
-    local_embedding,
-    rows_for_shingles,
-    rows_for_vectors,
-)
+from metasearch.operators.identity import identity
 from metasearch.program import Program
 
-_IDENTITY = f"identity/{sys.implementation.cache_tag}"
-"""Another version of Python compiles to other code."""
+if TYPE_CHECKING:
+    from metasearch.operators.novelty import Sketch
+
+IDENTITY = f"identity/{sys.implementation.cache_tag}"
+"""The kind of fingerprints by identity; another version of Python compiles to other code."""
 
 NEWEST = 8
 """Candidates of one key that are looked at: what bounds the cost in a crowded neighbourhood."""
-COMPARED = 8
+COMPARED = 4
 """Of those, the ones with the most keys in common that are compared in full."""
-
-_STORED = "<f4"
-"""How embeddings are kept."""
 
 MOST_EMBEDDED = 24_000
 """Characters of a program that are sent to an embedding model; most take 8,000 tokens."""
@@ -73,21 +65,25 @@ class Novelty:
         self._rows = 0
         self._kind = ""
         if settings.threshold is not None:
+            from metasearch.operators.novelty import rows_for
+
+            self._rows = rows_for(settings.measure, settings.threshold)
             shingles = settings.measure == "shingles"
-            self._rows = (rows_for_shingles if shingles else rows_for_vectors)(settings.threshold)
             named = settings.measure if shingles else f"embedding/{settings.embedding}"
             self._kind = f"{named}/{self._rows}"
         # Parents and elites are compared with again and again.
         self._local = lru_cache(maxsize=64)(self._sketch_of)
 
-    def catch_up(self) -> None:
+    async def catch_up(self) -> None:
         """Fingerprint what has none yet: the seed, and all of a run before it was asked for.
 
-        Embeddings are not bought for these: they are then compared by identity alone.
+        Leaves the loop its turns, since an older run may have many candidates. Embeddings are
+        not bought for these: they are then compared by identity alone.
         """
         if self._settings.normalise:
-            for number in self._archive.without_fingerprint(_IDENTITY):
-                self._archive.add_fingerprint(number, _IDENTITY, [identity(self._program(number))])
+            for number in self._archive.without_fingerprint(IDENTITY):
+                self._archive.add_fingerprint(number, IDENTITY, [identity(self._program(number))])
+                await asyncio.sleep(0)
         if self._kind and not self._settings.buys_embeddings:
             for number in self._archive.without_fingerprint(self._kind):
                 self._archive.add_fingerprint(number, self._kind, self._local(number).keys)
@@ -117,10 +113,10 @@ class Novelty:
             )
         except RequestRefused:  # this one text: the program counts as new
             return look
-        stored = np.asarray(vector, _STORED)
-        return replace(
-            look, sketch=Embedded.of(program, stored, self._rows), vector=stored.tobytes()
-        )
+        from metasearch.operators.novelty import stored
+
+        kept = stored(vector)
+        return replace(look, sketch=self._sketched(program, kept), vector=kept)
 
     def nearest(self, look: Look) -> Near | None:
         """The candidate that makes a proposal not worth measuring, if there is one."""
@@ -144,7 +140,7 @@ class Novelty:
     def add(self, number: int, look: Look) -> None:
         """Make a new candidate a neighbour of those that come after it."""
         if look.identity is not None:
-            self._archive.add_fingerprint(number, _IDENTITY, [look.identity])
+            self._archive.add_fingerprint(number, IDENTITY, [look.identity])
         if look.sketch is not None:
             self._archive.add_fingerprint(number, self._kind, look.sketch.keys, look.vector)
 
@@ -168,15 +164,15 @@ class Novelty:
         vector = self._archive.vector(number, self._kind)
         if vector is None:
             return None
-        return Embedded.of(self._program(number), np.frombuffer(vector, _STORED), self._rows)
+        return self._sketched(self._program(number), vector)
 
     def _sketch_of(self, number: int) -> Sketch:
         return self._sketched(self._program(number))
 
-    def _sketched(self, program: Program) -> Sketch:
-        if self._settings.measure == "shingles":
-            return Shingles.of(program, self._rows)
-        return Embedded.of(program, local_embedding(program), self._rows)
+    def _sketched(self, program: Program, vector: bytes | None = None) -> Sketch:
+        from metasearch.operators.novelty import sketch_of
+
+        return sketch_of(program, self._settings.measure, self._rows, vector)
 
     def _program(self, number: int) -> Program:
         return self._archive.program(self._archive.candidate(number))

@@ -1,13 +1,13 @@
-"""When two programs are the same, or nearly so: told before either is measured again.
+"""How similar programs are, and keys by which similar ones are found.
 
-*Identity* leaves out what cannot change what a program does: formatting, comments,
-docstrings and the names of local variables in Python, formatting and comments in languages
-with braces. *Similarity* is the Jaccard index of token shingles (Broder, "On the resemblance
-and containment of documents", 1997) or the cosine of embeddings. Programs of which one holds
-other numbers than the other are never similar: a search for constants lives by such steps.
+*Similarity* is the Jaccard index of token shingles (Broder, "On the resemblance and
+containment of documents", 1997) or the cosine of embeddings. Programs of which one holds other
+numbers than the other are never similar: a search for constants lives by such steps.
 
 Similar programs are found by keys that they probably share, not by looking at all: MinHash
 values (Broder) or signs of random projections (Charikar, STOC 2002), in bands of some rows.
+
+Imported where a campaign sets a threshold, and not before, because of numpy's 20 MB.
 """
 
 from __future__ import annotations
@@ -17,17 +17,23 @@ import contextlib
 import hashlib
 import math
 import re
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
-from types import CodeType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from metasearch.operators.identity import (
+    BRACES,
+    NORMALISED,
+    encoded,
+    parsed,
+    signed,
+    without_layout,
+)
 from metasearch.program import Program
 
 SHINGLE = 5
@@ -39,43 +45,7 @@ FOUND = 0.99
 DIMENSIONS = 512
 """Of the local embedding."""
 
-_NORMALISED = 100_000
-"""Characters of a program up to which anything but its plain text is looked at."""
-_BRACES = frozenset(
-    {
-        ".c",
-        ".cc",
-        ".cpp",
-        ".cs",
-        ".cu",
-        ".cuh",
-        ".cxx",
-        ".go",
-        ".h",
-        ".hpp",
-        ".java",
-        ".js",
-        ".kt",
-        ".mjs",
-        ".rs",
-        ".scala",
-        ".swift",
-        ".ts",
-        ".zig",
-    }
-)
-_SEES_ITSELF = re.compile(
-    r"\b(?:__doc__|__file__|__code__|__annotations__|inspect|linecache|traceback|_getframe"
-    r"|locals|vars|eval|exec|dis)\b"
-)
-"""A program that uses one of these may depend on its own text."""
-_BRACED = re.compile(
-    r"""(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))|(?P<space>\s+)"""
-    # Strings may end with the line or the file: what always matches is never tried twice.
-    r"""|(?P<text>'(?:\\.|[^'\\\n])*(?:'|(?=\n)|\\?\Z)|"(?:\\.|[^"\\])*(?:"|\\?\Z)"""
-    r"""|`[^`]*(?:`|\Z)|.)""",
-    re.S,
-)
+_STORED = "<f4"
 _TOKEN = re.compile(r"\d[\w.]*|\w+|[^\w\s]")
 
 
@@ -90,119 +60,18 @@ class Sketch(Protocol):
         """To another program's sketch of the same measure; at most 1."""
 
 
-def identity(program: Program) -> int:
-    """A signed 64-bit number that programs share if they do the same for the reasons above."""
-    sha = hashlib.sha256()
-    plain = sum(map(len, program.files.values())) > _NORMALISED or any(
-        _SEES_ITSELF.search(text) for path, text in program.files.items() if path.endswith(".py")
-    )
-    for path in sorted(program.files):
-        text = program.files[path]
-        data = _encoded(text) if plain else _normalised(path, text)
-        for part in (_encoded(path), data):
-            sha.update(len(part).to_bytes(8, "big") + part)
-    return _signed(sha.digest())
-
-
-def _normalised(path: str, text: str) -> bytes:
-    suffix = PurePosixPath(path).suffix
-    if suffix == ".py":
-        code = _compiled(text)
-        if code is not None:
-            return hashlib.sha256(repr(_essence(code)).encode()).digest()
-    if suffix in _BRACES:
-        return _encoded("".join(_without_layout(text)))
-    return _encoded(text)
-
-
-def _compiled(text: str) -> CodeType | None:
-    tree = _parsed(text)
-    if tree is None:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return compile(tree, "program", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _parsed(text: str) -> ast.Module | None:
-    """A Python file without its docstrings; ``None`` if it is none that this Python knows."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-            for node in ast.walk(tree):
-                if isinstance(
-                    node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-                ):
-                    _drop_docstring(node)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    return tree
-
-
-def _drop_docstring(
-    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
-) -> None:
-    match node.body:
-        case [ast.Expr(value=ast.Constant(value=str())) as first, *rest]:
-            node.body = rest or [ast.copy_location(ast.Pass(), first)]
-
-
-def _essence(code: CodeType) -> tuple[object, ...]:
-    """What a code object does. Local variables have numbers in it, and only their names differ.
-
-    Names of parameters stay, because they may be given by name.
-    """
-    parameters = code.co_argcount + code.co_kwonlyargcount
-    parameters += bool(code.co_flags & 4) + bool(code.co_flags & 8)
-    return (
-        code.co_code,
-        code.co_exceptiontable,
-        code.co_names,
-        code.co_varnames[:parameters],
-        (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags),
-        (len(code.co_varnames), len(code.co_cellvars), len(code.co_freevars)),
-        tuple(map(_constant, code.co_consts)),
-    )
-
-
-def _constant(value: object) -> object:
-    if isinstance(value, CodeType):
-        return _essence(value)
-    if isinstance(value, tuple):
-        return tuple(map(_constant, value))
-    if isinstance(value, frozenset):  # its own order depends on the process
-        return ("frozenset", *sorted(map(repr, map(_constant, value))))
-    return repr(value)
-
-
-def _without_layout(text: str) -> Iterator[str]:
-    """A file of a language with braces: no comments, no indentation, no repeated space."""
-    gap = ""
-    for found in _BRACED.finditer(text):
-        if found["text"] is None:
-            kind = "\n" if "\n" in found[0] else " "
-            gap = "\n" if "\n" in (gap, kind) else kind
-            continue
-        yield gap + found["text"]
-        gap = ""
-
-
 def tokens(program: Program) -> list[str]:
     """Words, numbers and signs of all files; Python's without comments and docstrings."""
     found: list[str] = []
     for path in sorted(program.files):
         text = program.files[path]
-        if path.endswith(".py") and len(text) <= _NORMALISED:
-            tree = _parsed(text)
+        if path.endswith(".py") and len(text) <= NORMALISED:
+            tree = parsed(text)
             if tree is not None:
                 with contextlib.suppress(RecursionError, MemoryError):  # then its plain text
                     text = ast.unparse(tree)
-        elif PurePosixPath(path).suffix in _BRACES:
-            text = "".join(_without_layout(text))
+        elif PurePosixPath(path).suffix in BRACES:
+            text = "".join(without_layout(text))
         found += [f"\n{path}", *_TOKEN.findall(text)]
     return found
 
@@ -270,6 +139,32 @@ class Embedded:
         return float(self.vector @ other.vector)
 
 
+def stored(vector: ArrayLike) -> bytes:
+    """A vector as it is kept: 32-bit floats."""
+    return np.asarray(vector, _STORED).tobytes()
+
+
+def sketch_of(program: Program, measure: str, rows: int, vector: bytes | None = None) -> Sketch:
+    """The sketch of a program by a measure of ``[novelty]``.
+
+    Args:
+        program: What to look at.
+        measure: ``shingles`` or ``embedding``.
+        rows: Of a band, as :func:`rows_for` says.
+        vector: A :func:`stored` embedding; :func:`local_embedding` if not given.
+    """
+    if measure == "shingles":
+        return Shingles.of(program, rows)
+    if vector is None:
+        return Embedded.of(program, local_embedding(program), rows)
+    return Embedded.of(program, np.frombuffer(vector, _STORED), rows)
+
+
+def rows_for(measure: str, threshold: float) -> int:
+    """Rows of a band for a measure and the similarity of interest."""
+    return (rows_for_shingles if measure == "shingles" else rows_for_vectors)(threshold)
+
+
 def local_embedding(program: Program) -> list[float]:
     """An embedding that needs no model: tokens and pairs of them, hashed into dimensions.
 
@@ -305,7 +200,7 @@ def _keys(values: NDArray[np.uint64], held: tuple[str, ...], rows: int) -> tuple
     salt = hashlib.sha256(" ".join(held).encode()).digest()
     bands = values.reshape(-1, rows)
     return tuple(
-        _signed(hashlib.sha256(salt + band.to_bytes(2, "big") + part.tobytes()).digest())
+        signed(hashlib.sha256(salt + band.to_bytes(2, "big") + part.tobytes()).digest())
         for band, part in enumerate(bands)
     )
 
@@ -338,15 +233,7 @@ def _hashes(found: Sequence[str], size: int) -> NDArray[np.uint64]:
 
 
 def _unsigned(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(_encoded(text), digest_size=8).digest(), "big")
-
-
-def _signed(digest: bytes) -> int:
-    return int.from_bytes(digest[:8], "big", signed=True)
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(encoded(text), digest_size=8).digest(), "big")
 
 
 _MIXER = np.uint64(0x9E3779B97F4A7C15)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metasearch.operators.identity import identity
 from metasearch.operators.novelty import (
     FOUND,
     VALUES,
     Embedded,
     Shingles,
-    identity,
     local_embedding,
     rows_for_shingles,
     rows_for_vectors,
@@ -158,6 +158,7 @@ def test_hostile_texts_with_braces_take_no_longer_than_others(text: str) -> None
 def test_keys_are_the_same_in_every_process() -> None:
     """String hashes, and with them the order of sets, differ between processes."""
     code = (
+        "from metasearch.operators.identity import identity\n"
         "from metasearch.operators.novelty import *\n"
         "from tests.operators.test_novelty import PLAIN, program\n"
         "p = program(PLAIN)\n"
