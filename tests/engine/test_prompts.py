@@ -265,3 +265,8 @@ def test_the_next_prompt_is_foreseen_word_for_word_and_nothing_is_stored(
         preview(run, 0)
     with pytest.raises(UsageError, match="The next step of"):
         preview(run, 1_000)
+
+
+def test_no_step_is_foreseen_before_the_seed_is_scored(folder: Path, archive: Archive) -> None:
+    with pytest.raises(UsageError, match="has not scored its seed program"):
+        preview(archive.create(load_campaign(folder)), 1)
