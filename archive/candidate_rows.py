@@ -164,6 +164,25 @@ class ScoreRow(Row, table=True):
     samples: int = integer()
 
 
+class ExampleScoresRow(Row, table=True):
+    """What a score is the mean of: a JSON list with one number for each example."""
+
+    __tablename__ = "example_scores"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["campaign", "seq", "stage", "position"],
+            ["score.campaign", "score.seq", "score.stage", "score.position"],
+        ),
+        content(),
+        CLUSTERED,
+    )
+    campaign: int = primary()
+    seq: int = primary()
+    stage: int = primary()
+    position: int = primary()
+    blob: bytes = binary()
+
+
 class ArtifactRow(Row, table=True):
     """A file that the evaluator attached."""
 

@@ -101,9 +101,12 @@ def as_exchange(row: sqlite3.Row, messages: tuple[Message, ...], reply: str) -> 
 
 
 def as_evaluation(
-    row: sqlite3.Row, stages: Iterable[sqlite3.Row], scores: Mapping[int, list[sqlite3.Row]]
+    row: sqlite3.Row,
+    stages: Iterable[sqlite3.Row],
+    scores: Mapping[int, list[sqlite3.Row]],
+    examples: Mapping[int, dict[str, tuple[float, ...]]],
 ) -> Evaluation:
-    """A measurement from its row, its stages' rows and their scores' rows by stage."""
+    """A measurement from its row, its stages' rows and, by stage, what was measured in them."""
     private = (score["metric"] for found in scores.values() for score in found if score["private"])
     return Evaluation(
         seq=row["seq"],
@@ -115,6 +118,7 @@ def as_evaluation(
                 scores={score["metric"]: as_score(score) for score in scores[stage["position"]]},
                 passed=bool(stage["passed"]),
                 seconds=stage["seconds"],
+                examples=examples.get(stage["position"], {}),
             )
             for stage in stages
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from collections.abc import Sequence
@@ -48,6 +49,9 @@ _ADD_SCORE = """
 INSERT INTO score (campaign, seq, stage, position, metric, private, counts, value, low, high,
     samples)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_ADD_EXAMPLES = """
+INSERT INTO example_scores (campaign, seq, stage, position, blob) VALUES (?, ?, ?, ?, ?)
 """
 _ADD_ARTIFACT = """
 INSERT INTO artifact (campaign, seq, position, name, media_type, blob) VALUES (?, ?, ?, ?, ?, ?)
@@ -268,6 +272,9 @@ class Records(Queries):
             flags = (metric in self._identity.settings.evaluator.private, counts)
             values = (score.value, score.low, score.high, score.samples)
             connection.execute(_ADD_SCORE, (*key, place, stored_text(metric), *flags, *values))
+            if examples := stage.examples.get(metric):
+                blob = self._blobs.add_text(json.dumps(examples, allow_nan=False))
+                connection.execute(_ADD_EXAMPLES, (*key, place, blob))
 
     def _add_improvement(
         self, connection: sqlite3.Connection, seq: int, number: int, score: float

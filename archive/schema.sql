@@ -335,3 +335,16 @@ CREATE TABLE score (
 )
  WITHOUT ROWID,
  STRICT;
+
+CREATE TABLE example_scores (
+    campaign INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    stage INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    blob BLOB NOT NULL,
+    PRIMARY KEY (campaign, seq, stage, position),
+    FOREIGN KEY(campaign, seq, stage, position) REFERENCES score (campaign, seq, stage, position),
+    FOREIGN KEY(blob) REFERENCES blob (digest)
+)
+ WITHOUT ROWID,
+ STRICT;

@@ -38,6 +38,9 @@ class StageResult(Frozen):
     passed: bool
     """Whether the stage's threshold was met, so that the next stage ran."""
     seconds: float
+    examples: dict[str, tuple[float, ...]] = {}
+    """Metric -> one number for each example, a mean over the repeats; for those that the
+    evaluator measures by example. Kept for fewer than 10,000 of them."""
 
 
 class Artifact(Frozen):

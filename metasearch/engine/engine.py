@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
+from metasearch.campaign_file import CAMPAIGN_FILE, read_beside
 from metasearch.candidate import Candidate
 from metasearch.engine.broker import Broker
 from metasearch.engine.gate import Gate, Parked
@@ -354,6 +355,11 @@ class Engine:
                 self._gate.wake()
 
     # -- the primitives, called by steps --------------------------------------------------
+
+    def file(self, path: str) -> str:
+        """A text file of the campaign's folder that a strategy's option names."""
+        where = self._campaign.folder / CAMPAIGN_FILE
+        return read_beside(where, "strategy.options names", path)
 
     async def prompt_tokens(self, role: Role) -> int:
         """Most tokens of a prompt for this role."""

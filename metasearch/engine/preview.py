@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from metasearch.archive import NOW, CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
+from metasearch.campaign_file import CAMPAIGN_FILE, read_beside
 from metasearch.candidate import Candidate
 from metasearch.engine.opening import task_of
 from metasearch.errors import ModelSetupError, UsageError
@@ -115,13 +116,23 @@ class DryStep:
     ) -> None:
         self.number = record.number
         self.archive: View = run.as_of(record.seq)
-        self.rng = random.Random(f"{campaign.settings.seed}/{record.number}")
+        self._campaign = campaign
+        self.rng = self.generator(record.number)
         self.task = task_of(campaign)
         self._prompts = Prompts(campaign.prompts)
         self._run = run
         self._strategy = strategy
         self._choices = choices
         self._facts = 0
+
+    def generator(self, step: int) -> random.Random:
+        """See :class:`metasearch.step.Step`."""
+        return random.Random(f"{self._campaign.settings.seed}/{step}")
+
+    def file(self, path: str) -> str:
+        """See :class:`metasearch.step.Step`."""
+        where = self._campaign.folder / CAMPAIGN_FILE
+        return read_beside(where, "strategy.options names", path)
 
     def render(self, template: str, /, **values: object) -> str:
         """See :class:`metasearch.step.Step`."""

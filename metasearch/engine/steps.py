@@ -42,7 +42,6 @@ class LiveStep:
     def __init__(self, engine: Engine, record: StepRecord) -> None:
         self.number = record.number
         self.archive: View = engine.archive.as_of(record.seq)
-        self.rng = random.Random(f"{engine.seed}/{record.number}")
         self.admitted = asyncio.Event()
         """Set once the step may cost something: a step of an earlier run waits for its turn."""
         self.evaluating = 0
@@ -57,6 +56,7 @@ class LiveStep:
         self.running: asyncio.Task[object] = _current_task()
         self._engine = engine
         self._choices = engine.ensembles.at(record.number)
+        self.rng = self.generator(record.number)
         self._asks = 0
         self._evaluations = 0
         self._facts = 0
@@ -65,6 +65,14 @@ class LiveStep:
     def task(self) -> Task:
         """See :class:`metasearch.step.Step`."""
         return self._engine.task
+
+    def generator(self, step: int) -> random.Random:
+        """See :class:`metasearch.step.Step`."""
+        return random.Random(f"{self._engine.seed}/{step}")
+
+    def file(self, path: str) -> str:
+        """See :class:`metasearch.step.Step`."""
+        return self._engine.file(path)
 
     def render(self, template: str, /, **values: object) -> str:
         """See :class:`metasearch.step.Step`."""

@@ -22,6 +22,8 @@ BUILT_IN = {
     "best_of_n": "metasearch.strategies.baselines:BestOfN",
     "iterative_repair": "metasearch.strategies.baselines:IterativeRepair",
     "random_parent": "metasearch.strategies.baselines:RandomParent",
+    "meta_agent_search": "metasearch.strategies.meta_agent_search:MetaAgentSearch",
+    "guided_evolution": "metasearch.strategies.guided_evolution:GuidedEvolution",
     "mcts": "metasearch.strategies.mcts:Mcts",
     "darwin_godel": "metasearch.strategies.darwin_godel:DarwinGodel",
 }
