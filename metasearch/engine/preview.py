@@ -40,8 +40,12 @@ def preview(run: CampaignArchive, step: int) -> Preview:
         step: The next one, or one that was opened and has not ended.
 
     Raises:
-        UsageError: It is no such step, or it does other things before it asks.
+        UsageError: It is no such step, it does other things before it asks, or there is no
+            scored seed to begin with.
     """
+    seed = run.of_call(0, 0)
+    if seed is None or not seed.scored:
+        raise UsageError(f"{run.id} has not scored its seed program, so no step can open yet.")
     record = next((r for r in run.unfinished_steps() if r.number == step), None)
     coming = run.next_step()
     if record is None:
