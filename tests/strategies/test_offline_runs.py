@@ -17,10 +17,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 SETTINGS = {
     "meta_agent_search": 'context = "selected"\n',
     "guided_evolution": "initial = 16\noffspring = 8\nelites = 8\nexemplars = 4\n",
+    "mcts": "debate_every = 15\nagents = 2\nrounds = 1\n",
+    "darwin_godel": "",
 }
 OPERATORS = {
     "meta_agent_search": {"design", "repair"},
     "guided_evolution": {"create", "mutate", "crossover", "thought"},
+    "mcts": {"expand"},
+    "darwin_godel": {"self_improve"},
 }
 
 
