@@ -8,6 +8,7 @@ from metasearch.archive.core import NOW
 from metasearch.archive.costs import Cost, Grouping
 from metasearch.archive.facts import (
     Bill,
+    CallBefore,
     CampaignSummary,
     CurvePoint,
     Evaluation,
@@ -21,6 +22,7 @@ __all__ = [
     "NOW",
     "Archive",
     "Bill",
+    "CallBefore",
     "CampaignArchive",
     "CampaignSummary",
     "Cost",

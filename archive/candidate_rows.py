@@ -66,6 +66,10 @@ class CandidateRow(Row, table=True):
     """First objective, turned so that larger is better."""
     seq: int = integer()
     """Its last fact; once settled, the evaluation of the same ``seq`` measured it."""
+    model: str | None = words()
+    """That answered last in its step before it was proposed."""
+    temperature: float | None = real()
+    """Of that call."""
 
 
 class CandidateFileRow(Row, table=True):

@@ -18,7 +18,7 @@ from metasearch.facts import Recorded
 from metasearch.program import Program
 
 _COLUMNS = ("number", "step", "outcome", "parents", "operator", "island", "stage", "name")
-_LAST_COLUMNS = ("seconds", "digest", "error")
+_LAST_COLUMNS = ("seconds", "digest", "error", "model", "temperature")
 
 
 def export_jsonl(run: CampaignArchive, stream: TextIO) -> None:
@@ -69,6 +69,8 @@ def export_csv(run: CampaignArchive, stream: TextIO) -> None:
                 candidate.seconds,
                 candidate.digest,
                 _cell(candidate.error),
+                _cell(candidate.model or ""),
+                candidate.temperature,
             ]
         )
 

@@ -56,6 +56,19 @@ class Bill(NamedTuple):
     usage: Usage
 
 
+class CallBefore(NamedTuple):
+    """A model call of a step itself that had ended before one of its candidates was proposed."""
+
+    role: str
+    model: str
+    temperature: float | None
+    answered: bool
+    since: bool
+    """Whether it ended after the step's candidate before that one, if there is one: then it
+    counts to what this one has cost."""
+    usage: Usage
+
+
 class CurvePoint(NamedTuple):
     """A moment at which the best got better."""
 
@@ -117,4 +130,5 @@ class CampaignSummary(Frozen):
     def models(self) -> tuple[str, ...]:
         """The models in use, the proposing one first."""
         models = self.settings.models
-        return tuple(dict.fromkeys(models.model_for(role) for role in ROLES))  # type: ignore[arg-type]
+        named = (model for role in ROLES for model in models.models_for(role))
+        return tuple(dict.fromkeys(named))

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 
 from metasearch.archive.core import SHORT_TEXT, Core, stored_text
-from metasearch.archive.facts import Bill, Held
+from metasearch.archive.facts import Bill, CallBefore, Held
 from metasearch.archive.mapping import as_exchange, as_usage, asker_of
 from metasearch.exchange import Exchange, ExchangeState, Message, Usage
 
@@ -41,6 +41,19 @@ SELECT count(*) AS calls, coalesce(sum(input_tokens), 0) AS input_tokens,
     count(*) - count(usd) AS unpriced, total(exchange.seconds) AS model_seconds
 FROM candidate JOIN exchange USING (campaign, step)
 WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asker = candidate.number
+"""
+# The plus keeps the planner from going through all calls up to there.
+_BEFORE = """
+SELECT role, exchange.model, state, json_extract(parameters, '$.temperature') AS temperature,
+    exchange.seq > coalesce((SELECT max(queued) FROM candidate AS last
+        WHERE last.campaign = candidate.campaign AND last.step = candidate.step
+        AND last.queued < candidate.queued), 0) AS since,
+    input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, usd IS NULL AS unpriced,
+    seconds AS model_seconds
+FROM candidate JOIN exchange USING (campaign, step)
+WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asker = -1
+    AND exchange.state <> 'pending' AND +exchange.seq < candidate.queued
+ORDER BY +exchange.seq
 """
 _ALL = """
 SELECT * FROM exchange WHERE campaign = ? AND step = ? ORDER BY asker, call, generation
@@ -261,6 +274,25 @@ class Journal(Core):
     def exchanges_by(self, number: int) -> list[Exchange]:
         """The calls that a candidate made itself while it was evaluated, in their order."""
         return self._exchanges(_BY_CANDIDATE, number)
+
+    def calls_before(self, number: int) -> list[CallBefore]:
+        """The calls of a candidate's step that had ended when it was proposed, in that order.
+
+        The same at any later time: what ends after that is left out, as is what was pending.
+        """
+        with self._database.reading() as connection:
+            rows = connection.execute(_BEFORE, (self._campaign, number)).fetchall()
+        return [
+            CallBefore(
+                role=row["role"],
+                model=row["model"],
+                temperature=row["temperature"],
+                answered=row["state"] == "answered",
+                since=bool(row["since"]),
+                usage=as_usage(row),
+            )
+            for row in rows
+        ]
 
     def bill_of(self, number: int) -> Bill:
         """What a candidate's own calls have cost, without reading them."""

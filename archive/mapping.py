@@ -28,7 +28,7 @@ def as_candidate(
     each of 50,000 candidates at the start of an engine would take longer than reading them.
     """
     (number, step, outcome, digest, operator, island, stage, name, thought) = row[:9]
-    length, feedback, error, seconds, seq, gains = row[9:]
+    length, feedback, error, seconds, seq, gains, model, temperature = row[9:]
     return Candidate.model_construct(
         _CANDIDATE_FIELDS,
         number=number,
@@ -40,6 +40,8 @@ def as_candidate(
         parents=parents,
         length=length,
         operator=operator,
+        model=model,
+        temperature=temperature,
         island=island,
         stage=stage,
         complete=outcome != "scored" or bool(gains),

@@ -18,9 +18,14 @@ _END_STEP = "UPDATE step SET ended = ? WHERE campaign = ? AND number = ? AND end
 _TWIN = "SELECT number FROM candidate WHERE campaign = ? AND digest = ? AND rejection = ''"
 _ADD_CANDIDATE = """
 INSERT INTO candidate (campaign, number, step, call, queued, digest, length, operator, island, name,
-    thought, rejection, outcome, stage, seq)
+    thought, rejection, outcome, stage, seq, model, temperature)
 VALUES (:campaign, :number, :step, :call, :seq, :digest, :length, :operator, :island, :name,
-    :thought, :rejection, :outcome, '', :seq)
+    :thought, :rejection, :outcome, '', :seq, :model, :temperature)
+"""
+# The plus keeps the planner from going back through the calls of all steps.
+_LAST_REPLY = """
+SELECT model, json_extract(parameters, '$.temperature') FROM exchange
+WHERE campaign = ? AND step = ? AND asker = -1 AND state = 'answered' ORDER BY +seq DESC LIMIT 1
 """
 _ADD_FILE = """
 INSERT INTO candidate_file (campaign, candidate, position, path, blob) VALUES (?, ?, ?, ?, ?)
@@ -127,6 +132,8 @@ class Records(Queries):
             settled = {Outcome.REJECTED: 1} if rejection else {}
             seq, _, candidates = self._advance(connection, facts=1, candidates=1, **settled)
             number = candidates - 1
+            reply = connection.execute(_LAST_REPLY, (self._campaign, step)).fetchone()
+            model, temperature = reply or (None, None)
             row = {
                 "campaign": self._campaign,
                 "number": number,
@@ -141,6 +148,8 @@ class Records(Queries):
                 "thought": stored_text(thought),
                 "rejection": stored_text(rejection),
                 "outcome": Outcome.REJECTED.value if rejection else None,
+                "model": model,
+                "temperature": temperature,
             }
             connection.execute(_ADD_CANDIDATE, row)
             for position, (path, text) in enumerate(program.files.items() if program else ()):

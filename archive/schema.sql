@@ -142,6 +142,8 @@ CREATE TABLE candidate (
     stage TEXT NOT NULL,
     gain REAL,
     seq INTEGER NOT NULL,
+    model TEXT,
+    temperature REAL,
     PRIMARY KEY ("key"),
     FOREIGN KEY(campaign, step) REFERENCES step (campaign, number),
     UNIQUE (campaign, number),

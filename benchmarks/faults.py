@@ -14,7 +14,6 @@ import argparse
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,9 +80,9 @@ def campaign(
     models = MODELS.format(stream=str(stream).lower(), input=INPUT, output=OUTPUT)
     write_campaign(folder, server, concurrency=16, evaluations=evaluations, models=models)
     archive = folder / "archive.db"
-    began = time.monotonic()
-    run("run", str(folder), "--archive", str(archive))
-    return time.monotonic() - began, archive
+    cost = run("run", str(folder), "--archive", str(archive))
+    print(f"  {cost.wall:.1f} s, {cost.cpu:.1f} s of processor time")
+    return cost.wall, archive
 
 
 def is_estimate(exchange: Exchange) -> bool:

@@ -169,6 +169,8 @@ def load(path: Path, options: Options) -> Campaign:
         "concurrency": options.concurrency,
         "models.default": options.model,
         **{f"models.{role}": options.model for role in ROLES},
+        # Who names one model means no other: the file's fallback may be one that costs money.
+        "models.fallback": {} if options.model else None,
     }
     if options.strategy and options.strategy != load_campaign(path).settings.strategy.name:
         settings |= {"strategy.name": options.strategy, "strategy.options": {}}

@@ -5,14 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import BeforeValidator, Field, JsonValue, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 
 from metasearch.candidate import Frozen
 from metasearch.objectives import Objective
 from metasearch.program import Program
+
+Item = TypeVar("Item")
 
 _UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
 _UNITS |= {"kib": 1024, "mib": 1024**2, "gib": 1024**3}
@@ -87,10 +99,10 @@ class StrategySection(Frozen):
     options: dict[str, JsonValue] = {}
 
 
-ROLES = ("propose", "reflect", "review", "judge", "value", "summarise", "agent")
-"""The purposes for which a model is asked."""
-
 Role = Literal["propose", "reflect", "review", "judge", "value", "summarise", "agent"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+"""The purposes for which a model is asked."""
 
 OFFLINE_MODEL = "offline/evolve"
 
@@ -118,18 +130,76 @@ class Price(Frozen):
     """In rising order of ``above``."""
 
 
+class Ensemble(Frozen):
+    """``[models.ROLE]``: several models or temperatures for one role, and who chooses."""
+
+    models: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1)
+    """Model name -> weight; in the file also a list of names, which weigh the same."""
+    choose: Literal["weights", "ucb", "thompson"] = "weights"
+    """``weights`` draws by them. The bandits learn which choice improves most for its cost."""
+    temperatures: tuple[Annotated[float, Field(ge=0, le=2)], ...] = ()
+    """To choose from as well; ``models.temperature`` if there are none."""
+    explore: float = Field(default=0.25, gt=0, le=1)
+    """How often a bandit is forced to try anything: a share that falls with the cube root of
+    the number of proposals, but never ends."""
+    memory: int = Field(default=500, ge=10)
+    """Proposals after which what a bandit has seen counts about a third."""
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _equal(cls, models: object) -> object:
+        return dict.fromkeys(_no_twins(models), 1.0) if isinstance(models, list) else models
+
+    @field_validator("temperatures")
+    @classmethod
+    def _each_once(cls, temperatures: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(_no_twins(temperatures))
+
+
+def _no_twins(items: Sequence[Item]) -> Sequence[Item]:
+    """The items, each of which may be there once."""
+    for place, item in enumerate(items):
+        if item in items[:place]:
+            raise ValueError(f"{item!r} is named twice")
+    return items
+
+
+def _several(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("the list names no model")
+    return tuple(_no_twins(names))
+
+
+def _kind_of_choice(value: object) -> str:
+    if isinstance(value, (dict, Ensemble)):
+        return IN_UNION + "table"
+    return IN_UNION + ("list" if isinstance(value, (list, tuple)) else "name")
+
+
+IN_UNION = "|"
+"""Begins the tags of unions, which are no part of a key."""
+
+Choice = Annotated[
+    Annotated[str, Tag(IN_UNION + "name")]
+    | Annotated[tuple[str, ...], AfterValidator(_several), Tag(IN_UNION + "list")]
+    | Annotated[Ensemble, Tag(IN_UNION + "table")],
+    Discriminator(_kind_of_choice),
+]
+"""Who answers for a role: a model, several of equal weight, or an ensemble."""
+
+
 class ModelSection(Frozen):
     """``[models]``: litellm model names by role, and how to reach them."""
 
-    default: str | None = None
+    default: Choice | None = None
     """For every role not named here; ``offline/evolve`` if nothing at all is said."""
-    propose: str | None = None
-    reflect: str | None = None
-    review: str | None = None
-    judge: str | None = None
-    value: str | None = None
-    summarise: str | None = None
-    agent: str | None = None
+    propose: Choice | None = None
+    reflect: Choice | None = None
+    review: Choice | None = None
+    judge: Choice | None = None
+    value: Choice | None = None
+    summarise: Choice | None = None
+    agent: Choice | None = None
     api_base: str | None = None
     """Address of a local or OpenAI-compatible server (Ollama, vLLM)."""
     temperature: float = Field(default=0.8, ge=0, le=2)
@@ -152,9 +222,31 @@ class ModelSection(Frozen):
     prices: dict[str, Price] = {}
     """Model name -> price, where litellm knows none."""
 
+    def ensemble_for(self, role: Role) -> Ensemble:
+        """What answers for a role; of one model if only one is named."""
+        choice: Choice = getattr(self, role) or self.default or OFFLINE_MODEL
+        if isinstance(choice, Ensemble):
+            return choice
+        names = (choice,) if isinstance(choice, str) else choice
+        return Ensemble(models=dict.fromkeys(names, 1.0))
+
+    @property
+    def ensembles(self) -> dict[Role, Ensemble]:
+        """The roles for which there is something to choose."""
+        found = {role: self.ensemble_for(role) for role in ROLES}
+        return {
+            role: ensemble
+            for role, ensemble in found.items()
+            if len(ensemble.models) > 1 or ensemble.temperatures or ensemble.choose != "weights"
+        }
+
+    def models_for(self, role: Role) -> tuple[str, ...]:
+        """The names of all models that may answer for a role."""
+        return tuple(self.ensemble_for(role).models)
+
     def model_for(self, role: Role) -> str:
-        """The model name that answers for a role."""
-        return getattr(self, role) or self.default or OFFLINE_MODEL
+        """The model that answers for a role; of an ensemble the first one."""
+        return self.models_for(role)[0]
 
     def fallback_for(self, role: Role) -> str | None:
         """The model name that answers for a role while its own model is down, if there is one."""

@@ -12,13 +12,13 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from metasearch.campaign import Campaign, CampaignFile
+from metasearch.campaign import IN_UNION, Campaign, CampaignFile
 from metasearch.errors import CampaignError
 from metasearch.program import MAX_PROGRAM_BYTES, Program, RegionError, protected_text
 from metasearch.prompts import SUFFIX, effective
@@ -67,6 +67,7 @@ def load_campaign(path: Path, overrides: dict[str, Any] | None = None) -> Campai
         raise CampaignError(_explain(file, error)) from None
     _check_metrics(file, settings)
     _check_address(file, settings)
+    _check_agent(file, settings)
     folder = file.parent.resolve()
     return Campaign(
         name=settings.name or re.sub(r"[^A-Za-z0-9_.-]", "_", folder.name)[:64] or "campaign",
@@ -99,6 +100,15 @@ def _check_address(file: Path, settings: CampaignFile) -> None:
         raise CampaignError(
             f"{file}: 'models.api_base' is {_brief(address)}: it must begin with http:// or "
             "https://, such as 'http://localhost:11434'"
+        )
+
+
+def _check_agent(file: Path, settings: CampaignFile) -> None:
+    choose = settings.models.ensemble_for("agent").choose
+    if settings.agent.calls and choose != "weights":
+        raise CampaignError(
+            f"{file}: models.agent is chosen by {choose!r}, so that candidates would be measured "
+            'with different models; give one model for agent, or choose = "weights"'
         )
 
 
@@ -239,10 +249,11 @@ def _explain(file: Path, error: ValidationError) -> str:
     """One line per problem: key, value, what is allowed, nearest valid name."""
     lines = []
     for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"])
+        parts = [str(part) for part in problem["loc"] if not str(part).startswith(IN_UNION)]
+        key = ".".join(parts)
         if problem["type"] == "extra_forbidden":
-            valid = _valid_keys([str(part) for part in problem["loc"][:-1]])
-            name = str(problem["loc"][-1])
+            valid = _valid_keys(parts[:-1])
+            name = parts[-1]
             close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]!r}?" if close else f"valid keys: {', '.join(valid)}"
             lines.append(f"unknown key {key!r}; {hint}")
@@ -264,8 +275,13 @@ def _valid_keys(sections: list[str]) -> list[str]:
         field = model.model_fields.get(section)
         if field is None:
             continue
-        inner = field.annotation
-        for choice in (inner, *getattr(inner, "__args__", ())):
-            if isinstance(choice, type) and issubclass(choice, BaseModel):
-                model = choice
+        model = next(_tables_in(field.annotation), model)
     return sorted(model.model_fields)
+
+
+def _tables_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """The tables that a field may hold, those of a union or a list among them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _tables_in(inner)

@@ -96,6 +96,10 @@ class Candidate(Frozen):
     """Numbers of the candidates it was made from, the main one first."""
     operator: str
     """How it was made, in the strategy's own word: ``evolve``, ``repair``, ``crossover``."""
+    model: str | None = None
+    """Which model answered last in its step before it was proposed; ``None`` if none did."""
+    temperature: float | None = None
+    """Of that call."""
     island: int | None = None
     stage: str = ""
     """Last stage it reached."""

@@ -58,6 +58,8 @@ class Reply:
     finish_reason: str
     replayed: bool
     """It came from the journal, not from the provider."""
+    model: str
+    """Which one answered."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +154,24 @@ class Step(Protocol):
             CampaignError: There is no such template, or it does not fit its values.
         """
 
+    def choose_operator(self, operators: Sequence[str], *, role: Role = "propose") -> str:
+        """One of the operators that the step could use now, before it asks.
+
+        Where the role's model is chosen by a bandit, so is this, together with the model and
+        the temperature of the role's further calls in this step: it learns which of them get
+        most for their cost under the name that :meth:`evaluate` is given. Else all are equally
+        likely.
+        """
+
     async def ask(
         self, messages: Sequence[Message], *, role: Role, temperature: float | None = None
     ) -> Reply:
         """A model's answer in free text.
+
+        Args:
+            messages: The prompt.
+            role: Decides the model, or the ensemble that it is chosen from.
+            temperature: Instead of the role's or the campaign's.
 
         Raises:
             BudgetExhausted: Ends the step; let it pass.

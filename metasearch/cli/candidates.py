@@ -99,7 +99,15 @@ def lineage(file: Path | None, reference: str, number: int | None, *, as_json: b
         print_json({"campaign": found.summary.id, "lineage": _line_records(line, objectives)})
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("candidate", "outcome", *map(one_line, objectives), "operator", "with", "name"):
+    for title in (
+        "candidate",
+        "outcome",
+        *map(one_line, objectives),
+        "operator",
+        "model",
+        "with",
+        "name",
+    ):
         table.add_column(title)
     for candidate in line:
         scores = records.objective_scores(candidate, objectives)
@@ -108,6 +116,7 @@ def lineage(file: Path | None, reference: str, number: int | None, *, as_json: b
             candidate.outcome.value if candidate.outcome else "waiting",
             *(quantities.score(scores[name]) if name in scores else "" for name in objectives),
             one_line(candidate.operator, 40),
+            one_line(candidate.model or "", 40),
             ", ".join(f"#{parent}" for parent in candidate.parents[1:]),
             one_line(candidate.name, 60),
         )
@@ -140,6 +149,8 @@ def _line_records(line: list[Candidate], objectives: list[str]) -> list[records.
             "outcome": candidate.outcome.value if candidate.outcome else None,
             "scores": records.objective_scores(candidate, objectives),
             "operator": candidate.operator,
+            "model": candidate.model,
+            "temperature": candidate.temperature,
             "parents": list(candidate.parents),
             "name": candidate.name,
         }
@@ -174,6 +185,8 @@ def _facts(candidate: Candidate, artifacts: list[str], bill: Bill) -> Table:
     for title, value in (
         ("name", candidate.name),
         ("operator", candidate.operator),
+        ("model", candidate.model or ""),
+        ("temperature", "" if candidate.temperature is None else f"{candidate.temperature:g}"),
         ("parents", parents),
         ("island", island),
         ("step", str(candidate.step)),

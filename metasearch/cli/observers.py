@@ -23,7 +23,7 @@ PROGRESS_SECONDS = 5.0
 def opening(campaign: Campaign, report: Report, resumed: bool) -> str:
     """The run's first line."""
     settings = campaign.settings
-    model = settings.models.model_for("propose")
+    model = ", ".join(settings.models.models_for("propose"))
     how = f"continues after {report.evaluations} evaluations" if resumed else "starts with its seed"
     return f"{report.campaign} {how}: {settings.strategy.name}, {model}"
 
@@ -138,7 +138,7 @@ class JsonLines:
                 "resumed": resumed,
                 "evaluations": report.evaluations,
                 "strategy": settings.strategy.name,
-                "model": settings.models.model_for("propose"),
+                "model": ", ".join(settings.models.models_for("propose")),
                 "objectives": dict(settings.objectives),
                 "budget": report.budget.model_dump(mode="json"),
                 "lanes": report.lanes,

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metasearch.archive import CampaignArchive, CampaignSummary
-from metasearch.cli import quantities, records
+from metasearch.cli import ensembles, quantities, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.plot import step_plot
 from metasearch.cli.references import opened
@@ -82,8 +82,9 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         summary = run.summary()
         test = records.test_scores(run, summary.best)
         curve = [(point.evaluation, point.score) for point in run.curve()]
+        arms = ensembles.lines_of(run)
     if as_json:
-        print_json(records.status(summary, test))
+        print_json(records.status(summary, test) | {"ensembles": [line._asdict() for line in arms]})
         return
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bright_black")
@@ -107,6 +108,9 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
     )
     out = console()
     out.print(facts)
+    if arms:
+        out.print()
+        out.print(ensembles.table_of(arms))
     if len(curve) > 1:
         lines, high, low = step_plot(curve, summary.evaluations, 60, 6)
         out.print(f"\n{quantities.score(high)}\n" + "\n".join(lines) + f"\n{quantities.score(low)}")

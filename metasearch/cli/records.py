@@ -141,6 +141,8 @@ def candidate_event(candidate: Candidate, report: Report) -> Record:
         "scores": candidate.scores,
         "parents": list(candidate.parents),
         "operator": candidate.operator,
+        "model": candidate.model,
+        "temperature": candidate.temperature,
         "error": candidate.error,
         "best": report.best.number if report.best else None,
         "evaluations": report.evaluations,

@@ -36,7 +36,7 @@ from metasearch.errors import (
 )
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded
-from metasearch.models import Ledger
+from metasearch.models import Arm, Ensembles, Ledger
 from metasearch.program import Program
 from metasearch.prompts import Prompts
 from metasearch.step import Learner, Rejected, Reply, Strategy, Task
@@ -85,6 +85,7 @@ class Engine:
         self.task = task
         self.prompts = Prompts(campaign.prompts)
         self.seed = campaign.settings.seed
+        self.ensembles = Ensembles(campaign.settings.models, task.objectives, self.seed)
         self._campaign = campaign
         self._strategy = strategy
         self._learner = strategy if isinstance(strategy, Learner) else None
@@ -231,7 +232,11 @@ class Engine:
         width = self._campaign.settings.concurrency
         if width == 1:
             return active == 0  # one after the other: a reproducible run
-        if active - sum(step.evaluating > 0 for step in self._steps.values()) >= width:
+        # Those that wait for another attempt leave room, but not without end: what they wait
+        # for may be an outage.
+        elsewhere = sum(step.evaluating > 0 for step in self._steps.values())
+        elsewhere += min(self._models.pausing, width)
+        if active - elsewhere >= width:
             return False
         if self._queue_is_long():
             return False
@@ -370,7 +375,7 @@ class Engine:
         call: int,
         messages: Sequence[Message],
         role: Role,
-        temperature: float | None,
+        arm: Arm,
         schema: type[BaseModel] | None = None,
     ) -> Reply:
         """Ask a model, or find the stored reply of this place."""
@@ -385,7 +390,8 @@ class Engine:
                 call=call,
                 role=role,
                 messages=messages,
-                temperature=temperature,
+                model=arm.model,
+                temperature=arm.temperature,
                 schema=schema,
             )
         )
@@ -482,6 +488,8 @@ class Engine:
             return  # the seed's, scored in this run before the archive was read
         self._folded = fact.seq
         if isinstance(fact, Candidate):
+            if self.ensembles.histories:
+                self.ensembles.observe(fact, self.archive.calls_before(fact.number))
             self._strategy.observe(fact)
         elif self._learner is not None:
             self._learner.learn(fact)

@@ -77,7 +77,7 @@ def recordings_for(
     """
     models = campaign.settings.models
     found = {}
-    names = {models.model_for(role) for role in get_args(Role)}
+    names = {model for role in get_args(Role) for model in models.models_for(role)}
     for model in names.union(models.fallback.values()):
         source = source_of(model)
         if source is None:

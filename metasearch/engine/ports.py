@@ -21,6 +21,10 @@ class Models(Protocol):
     def in_flight(self) -> int:
         """Calls under way."""
 
+    @property
+    def pausing(self) -> int:
+        """Those of them that wait between two attempts, after a fault of the provider."""
+
     async def prompt_tokens(self, role: Role) -> int:
         """Most tokens of a prompt for this role."""
 
@@ -34,6 +38,7 @@ class Models(Protocol):
         call: int,
         role: Role,
         messages: Sequence[Message],
+        model: str,
         temperature: float | None,
         schema: type[BaseModel] | None = None,
     ) -> Reply:

@@ -15,7 +15,7 @@ from metasearch.engine.opening import task_of
 from metasearch.errors import ModelSetupError, UsageError
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded
-from metasearch.models import PROMPT_TOKENS, Ledger, MemoryJournal, ModelClient
+from metasearch.models import PROMPT_TOKENS, Choices, Ensembles, Ledger, MemoryJournal, ModelClient
 from metasearch.operators.structured import question
 from metasearch.program import Program
 from metasearch.prompts import Fitted, Prompts, fit
@@ -59,14 +59,18 @@ def preview(run: CampaignArchive, step: int) -> Preview:
 async def _first_ask(run: CampaignArchive, record: StepRecord) -> Preview:
     campaign = run.resolved()
     strategy = load_strategy(campaign.settings.strategy, task_of(campaign))
-    dry = DryStep(run, campaign, record, strategy)
+    settings = campaign.settings
+    ensembles = Ensembles(settings.models, campaign.objectives, settings.seed)
     for fact in run.history():
         if fact.seq >= record.seq:
             break
         if isinstance(fact, Candidate):
+            if ensembles.histories:
+                ensembles.observe(fact, run.calls_before(fact.number))
             strategy.observe(fact)
         elif isinstance(strategy, Learner):
             strategy.learn(fact)
+    dry = DryStep(run, campaign, record, strategy, ensembles.at(record.number))
     try:
         await strategy.step(dry)
     except Asked as asked:
@@ -99,7 +103,12 @@ class DryStep:
     """A step up to its first ask; satisfies :class:`metasearch.step.Step`."""
 
     def __init__(
-        self, run: CampaignArchive, campaign: Campaign, record: StepRecord, strategy: Strategy
+        self,
+        run: CampaignArchive,
+        campaign: Campaign,
+        record: StepRecord,
+        strategy: Strategy,
+        choices: Choices,
     ) -> None:
         self.number = record.number
         self.archive: View = run.as_of(record.seq)
@@ -109,6 +118,7 @@ class DryStep:
         self._prompts = Prompts(campaign.prompts)
         self._run = run
         self._strategy = strategy
+        self._choices = choices
         self._facts = 0
 
     def generator(self, step: int) -> random.Random:
@@ -123,6 +133,10 @@ class DryStep:
     def render(self, template: str, /, **values: object) -> str:
         """See :class:`metasearch.step.Step`."""
         return self._prompts.render(template, **values)
+
+    def choose_operator(self, operators: Sequence[str], *, role: Role = "propose") -> str:
+        """See :class:`metasearch.step.Step`."""
+        return self._choices.operator(operators, role)
 
     async def ask(
         self, messages: Sequence[Message], *, role: Role, temperature: float | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -15,9 +16,10 @@ from metasearch.candidate import Candidate
 from metasearch.errors import ContextOverflow
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded, Selection
+from metasearch.models import Arm
 from metasearch.operators.structured import once_more, question, read
 from metasearch.program import Program
-from metasearch.prompts import shrinking
+from metasearch.prompts import Fitted, shrinking
 from metasearch.step import Answer, Refused, Rejected, Reply, Task, View
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class LiveStep:
         step proposed nothing."""
         self.running: asyncio.Task[object] = _current_task()
         self._engine = engine
+        self._choices = engine.ensembles.at(record.number)
         self.rng = self.generator(record.number)
         self._asks = 0
         self._evaluations = 0
@@ -75,37 +78,56 @@ class LiveStep:
         """See :class:`metasearch.step.Step`."""
         return self._engine.prompts.render(template, **values)
 
+    def choose_operator(self, operators: Sequence[str], *, role: Role = "propose") -> str:
+        """See :class:`metasearch.step.Step`."""
+        return self._choices.operator(operators, role)
+
     async def ask(
         self, messages: Sequence[Message], *, role: Role, temperature: float | None = None
     ) -> Reply:
         """See :class:`metasearch.step.Step`."""
         call, self._asks = self._asks, self._asks + 1
-        return await self._ask(call, messages, role, temperature)
+        return await self._ask(call, messages, role, self._arm(role, call, temperature))
+
+    def _arm(self, role: Role, call: int, temperature: float | None) -> Arm:
+        """The model that is asked, and at what temperature if the strategy does not say."""
+        arm = self._choices.arm(role, call)
+        return arm if temperature is None else replace(arm, temperature=temperature)
 
     async def _ask(
         self,
         call: int,
         messages: Sequence[Message],
         role: Role,
-        temperature: float | None,
+        arm: Arm,
         schema: type[BaseModel] | None = None,
     ) -> Reply:
         """Ask with what fits into the model's context, and with less if it is too much still."""
-        engine = self._engine
-        prompts = shrinking(messages, await engine.prompt_tokens(role), self.render)
-        # What an earlier run has asked at this place in the end.
-        asked = [known.messages for known in engine.archive.answered(self.number, call)]
-        first = next((n for n, p in enumerate(prompts) if p.messages in asked), 0)
-        *longer, shortest = prompts[first:]
-        for prompt in longer:
-            try:
-                return await engine.ask(self, call, prompt.messages, role, temperature, schema)
-            except ContextOverflow as error:
-                engine.notice(
-                    f"Step {self.number}: {error} Asking again with about half of it; the less "
+        refusal: ContextOverflow | None = None
+        for prompt in await self._prompts(call, messages, role):
+            if refusal is not None:
+                self._engine.notice(
+                    f"Step {self.number}: {refusal} Asking again with about half of it; the less "
                     "important parts are left out."
                 )
-        return await engine.ask(self, call, shortest.messages, role, temperature, schema)
+            try:
+                return await self._engine.ask(self, call, prompt.messages, role, arm, schema)
+            except ContextOverflow as error:
+                refusal = error
+        assert refusal is not None  # there is always one prompt
+        raise refusal
+
+    async def _prompts(
+        self, call: int, messages: Sequence[Message], role: Role
+    ) -> Iterable[Fitted]:
+        """What to ask, one after the other; first what was answered at this place before."""
+        prompts = shrinking(messages, await self._engine.prompt_tokens(role), self.render)
+        answered = [known.messages for known in self._engine.archive.answered(self.number, call)]
+        if not answered:
+            return prompts
+        found = list(prompts)
+        first = next((n for n, prompt in enumerate(found) if prompt.messages in answered), 0)
+        return found[first:]
 
     async def ask_for(
         self,
@@ -119,10 +141,11 @@ class LiveStep:
         # Both places at once: where several are asked for together, each keeps its own.
         calls = range(self._asks, self._asks + 2)
         self._asks = calls.stop
+        arm = self._arm(role, calls.start, temperature)
         talk: Sequence[Message] = question(self, messages, schema)
         answer: Answer | Refused = Refused("")
         for call in calls:
-            reply = await self._ask(call, talk, role, temperature, schema)
+            reply = await self._ask(call, talk, role, arm, schema)
             answer = read(reply, schema)
             if not isinstance(answer, Refused):
                 break

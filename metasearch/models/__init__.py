@@ -3,8 +3,10 @@
 Importing this package imports no litellm; the first model that is checked or asked does.
 """
 
+from metasearch.models.bandit import Arm
 from metasearch.models.call import CUT, MAX_REPLY
 from metasearch.models.client import PROMPT_TOKENS, ModelClient
+from metasearch.models.ensemble import Choices, Ensembles, learned
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, Reservation
 from metasearch.models.memory_journal import MemoryJournal
@@ -16,7 +18,10 @@ __all__ = [
     "CUT",
     "MAX_REPLY",
     "PROMPT_TOKENS",
+    "Arm",
     "Backoff",
+    "Choices",
+    "Ensembles",
     "Journal",
     "Ledger",
     "MemoryJournal",
@@ -24,6 +29,7 @@ __all__ = [
     "Recording",
     "Redactor",
     "Reservation",
+    "learned",
     "read_recording",
     "redact",
     "source_of",

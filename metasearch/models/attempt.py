@@ -53,6 +53,7 @@ class AttemptFailed(Exception):
         status: HTTP status, as far as there was one.
         transient: Whether another attempt may succeed.
         at_once: Another attempt need not wait: the provider is well, its reply was of no use.
+        overloaded: The provider has more to do than it can: it is to be left alone for a while.
         retry_after: Seconds that the provider asks to wait.
         about_prompt: The provider refuses this prompt, not the model or the key.
         overflow: The prompt is too long for the model; with the sizes that the provider names.
@@ -66,6 +67,7 @@ class AttemptFailed(Exception):
         status: int | None = None,
         transient: bool = False,
         at_once: bool = False,
+        overloaded: bool = False,
         retry_after: float | None = None,
         about_prompt: bool = False,
         overflow: Overflow | None = None,
@@ -75,6 +77,7 @@ class AttemptFailed(Exception):
         self.status = status
         self.transient = transient
         self.at_once = at_once
+        self.overloaded = overloaded
         self.retry_after = retry_after
         self.about_prompt = about_prompt
         self.overflow = overflow

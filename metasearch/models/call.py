@@ -7,9 +7,10 @@ and what is counted never differ.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from metasearch.campaign import Price
@@ -131,7 +132,7 @@ class Call:
         finally:
             # Also if the archive cannot store it: it is paid for.
             self.ledger.settle(reservation, usage)
-        return Reply(text, usage, finish_reason, replayed=False)
+        return Reply(text, usage, finish_reason, replayed=False, model=request.target.model)
 
     def fail(self, error: str, completion: Completion | None = None) -> None:
         """End the record without a reply to use; a useless completion is billed all the same."""
@@ -159,10 +160,11 @@ class Call:
         """
         self.ledger.hold(self._taken())
 
-    async def pause(self, seconds: float) -> None:
-        """Wait between attempts; nothing is out, so a cancelled wait costs nothing."""
+    @contextlib.contextmanager
+    def idle(self) -> Iterator[None]:
+        """For waits between attempts: nothing is out, so a cancelled wait costs nothing."""
         try:
-            await asyncio.sleep(seconds)
+            yield
         except asyncio.CancelledError:
             if self.is_open:
                 self.fail("cancelled between attempts")

@@ -8,9 +8,9 @@ in between, a reply that had arrived is never bought again.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -23,6 +23,7 @@ from metasearch.errors import ModelSetupError, ModelUnavailable, RequestRefused
 from metasearch.exchange import Exchange, Message, Usage
 from metasearch.models.attempt import Completion, Sampling, Target
 from metasearch.models.call import Request, most_tokens
+from metasearch.models.ensemble import draw
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, unknown_price
 from metasearch.models.prices import FREE, freeze_prices, most
@@ -42,8 +43,9 @@ _log = logging.getLogger("metasearch.models")
 
 @dataclass(frozen=True)
 class _Question:
-    """An ask before its model is chosen."""
+    """An ask, with the model that is wanted: another may answer while that is down."""
 
+    model: str
     step: int
     call: int
     asker: int | None
@@ -87,7 +89,6 @@ class ModelClient:
         self._archive = archive
         self._ledger = ledger
         self._seed = seed
-        self._slots = asyncio.Semaphore(concurrency)
         self._frozen = {m: p for m, p in (prices or {}).items() if p is not None}
         self._recordings = recordings or {}
         self._prices: dict[str, Price | None] = {}
@@ -102,10 +103,9 @@ class ModelClient:
             self._redactor,
             backoff or Backoff(),
             settings.retries,
+            concurrency,
             self._longest_reply,
         )
-        self.in_flight = 0
-        """Calls that are under way now, waits between their attempts included."""
 
     async def check(self, roles: Iterable[Role] | None = None) -> dict[str, Price | None]:
         """Find out, before anything is paid for, whether the models of these roles can be used.
@@ -138,6 +138,7 @@ class ModelClient:
         asker: int | None = None,
         role: Role,
         messages: Sequence[Message],
+        model: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
         seed: int | None = None,
@@ -150,9 +151,11 @@ class ModelClient:
             call: Counts the asks of the asker; (step, call, asker) names the reply.
             asker: The number of the candidate that asks while it is evaluated; the step itself
                 if not given.
-            role: Decides the model.
+            role: What it is asked for.
             messages: The prompt.
-            temperature: Instead of the campaign's.
+            model: Which one of the role's; if not given one by its weight, the same for every
+                asker's call of this number, so that candidates are measured alike.
+            temperature: Instead of the role's or the campaign's.
             max_tokens: Instead of the campaign's.
             seed: Instead of the one derived from campaign seed, step, call and asker.
             schema: What the answer is to fit; given to providers that can keep to one.
@@ -168,7 +171,12 @@ class ModelClient:
         asked = self._clean(messages)
         first, rest = self._stored(step, call, asker, asked)
         settings = self._settings
+        if model is None:
+            arm = draw(settings.ensemble_for(role), random.Random(f"{self._seed}/{call}"))
+            model = arm.model
+            temperature = arm.temperature if temperature is None else temperature
         question = _Question(
+            model=model,
             step=step,
             call=call,
             asker=asker,
@@ -180,24 +188,19 @@ class ModelClient:
                 schema=schema,
             ),
         )
-        if first is not None and (rest is not None or not _lacks_rest(first, asker)):
-            return first if rest is None else whole(first, rest)
-        async with self._slots:
-            self.in_flight += 1
-            try:
-                if first is None:
-                    first = await self._answer(question, asked)
-                if not _lacks_rest(first, asker):
-                    return first
-                return whole(
-                    first, await self._answer(question, rest_of(asked, first.text), part=2)
-                )
-            except RequestRefused:
-                if first is None:
-                    raise
-                return first  # the provider takes no second part: what there is must do
-            finally:
-                self.in_flight -= 1
+        stored = _all_of(first, rest, asker)
+        if stored is not None:
+            return stored
+        try:
+            if first is None:
+                first = await self._answer(question, asked)
+            if not _lacks_rest(first, asker):
+                return first
+            return whole(first, await self._answer(question, rest_of(asked, first.text), part=2))
+        except RequestRefused:
+            if first is None:
+                raise
+            return first  # the provider takes no second part: what there is must do
 
     async def upper_bound(
         self, role: Role, messages: Sequence[Message], max_tokens: int
@@ -231,9 +234,7 @@ class ModelClient:
     ) -> Reply | None:
         """The stored reply to a call, if it was given to these very messages, and whole."""
         first, rest = self._stored(step, call, asker, self._clean(messages))
-        if first is None or (rest is None and _lacks_rest(first, asker)):
-            return None
-        return first if rest is None else whole(first, rest)
+        return _all_of(first, rest, asker)
 
     async def close(self) -> None:
         """Close open connections."""
@@ -250,6 +251,16 @@ class ModelClient:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are under way now, waits between their attempts included."""
+        return self._attempts.sending + self._attempts.pausing
+
+    @property
+    def pausing(self) -> int:
+        """Those of them that wait between two attempts."""
+        return self._attempts.pausing
 
     @property
     def usage(self) -> Usage:
@@ -282,9 +293,7 @@ class ModelClient:
     ) -> Reply:
         """The reply of the role's model, or of its fallback while that is down."""
         role = question.role
-        route = self._router.route(
-            self._settings.model_for(role), self._settings.fallback_for(role)
-        )
+        route = self._router.route(question.model, self._settings.fallback_for(role))
         while True:
             request = Request(
                 step=question.step,
@@ -316,8 +325,8 @@ class ModelClient:
     def _models_of(self, role: Role) -> tuple[str, ...]:
         """All models that may answer for a role."""
         fallback = self._settings.fallback_for(role)
-        model = self._settings.model_for(role)
-        return (model,) if fallback is None else (model, fallback)
+        models = tuple(self._settings.models_for(role))
+        return models if fallback is None else (*models, fallback)
 
     def _longest_reply(self, model: str) -> int | None:
         return None if self._provider is None else self._provider.longest_reply(model)
@@ -359,10 +368,19 @@ def _lacks_rest(reply: Reply, asker: int | None) -> bool:
     return asker is None and is_cut(reply.text, reply.finish_reason)
 
 
+def _all_of(first: Reply | None, rest: Reply | None, asker: int | None) -> Reply | None:
+    """The stored parts of a reply as one; ``None`` if there is more to ask for."""
+    if first is None or (rest is None and _lacks_rest(first, asker)):
+        return None
+    return first if rest is None else whole(first, rest)
+
+
 def _replayed(stored: Exchange | None) -> Reply | None:
     if stored is None:
         return None
-    return Reply(stored.reply, stored.usage, stored.finish_reason, replayed=True)
+    return Reply(
+        stored.reply, stored.usage, stored.finish_reason, replayed=True, model=stored.model
+    )
 
 
 def _derived(seed: int, step: int, call: int, asker: int | None) -> int:

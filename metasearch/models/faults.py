@@ -16,6 +16,7 @@ from metasearch.models.attempt import AttemptFailed
 from metasearch.models.overflow import read_overflow
 
 _TRANSIENT = frozenset({408, 409, 425, 429})
+_OVERLOADED = frozenset({408, 425, 429})
 _REFUSED = frozenset({400, 413, 422})
 _NO_CREDIT = re.compile(r"insufficient_quota|credit balance is too low", re.IGNORECASE)
 _NOISE = re.compile(r"^(?:litellm\.)?(?:\w+Error|Timeout)(?: Error)?: (?:\w+Exception - )?")
@@ -36,7 +37,7 @@ def explain(litellm: Any, error: Exception, timeout: float) -> AttemptFailed:
     for cause in causes:
         if isinstance(cause, http.ConnectError):
             text = f"cannot connect to {_address(cause)}: {_reason(cause)}"
-            return AttemptFailed(text, transient=True, unreachable=True)
+            return AttemptFailed(text, transient=True, overloaded=True, unreachable=True)
         if isinstance(cause, http.TransportError):
             return AttemptFailed(f"the connection broke: {_short(cause)}", transient=True)
     if any(
@@ -62,6 +63,7 @@ def explain(litellm: Any, error: Exception, timeout: float) -> AttemptFailed:
         f"{_short(error)} (HTTP status {status})" if status != 200 else _short(error),
         status=402 if no_credit else status,
         transient=transient and not about_prompt,
+        overloaded=status in _OVERLOADED or status >= 500,
         retry_after=_retry_after(error),
         about_prompt=about_prompt,
         overflow=overflow,

@@ -33,7 +33,7 @@ def final_error(
         return ModelError(f"Nothing more to replay from {target.model!r}: {text}.")
     if failure.overflow is not None:
         return ContextOverflow(
-            f"The prompt is too long for {who}: {text}",
+            f"The provider of {who} refuses this prompt, which is too long: {text}",
             limit=failure.overflow.limit,
             requested=failure.overflow.requested,
         )

@@ -64,6 +64,7 @@ def whole(first: Reply, rest: Reply) -> Reply:
         usage=first.usage + rest.usage,
         finish_reason=rest.finish_reason,
         replayed=first.replayed and rest.replayed,
+        model=first.model,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -39,11 +40,16 @@ class Backoff:
     longest: float = 60.0
     longest_asked: float = 600.0
     """Most seconds that a provider's own ``Retry-After`` is heeded for."""
+    broken: float = 0.1
+    """Part of these waits that is enough where nobody complains of load: after a broken
+    connection, a reply that cannot be read, or one for which the wait was long already."""
 
-    def seconds(self, attempt: int, asked: float | None) -> float:
+    def seconds(self, attempt: int, asked: float | None, *, overloaded: bool = True) -> float:
         """The wait after a number of attempts, given what the provider asked for."""
         own = min(self.longest, self.first * 2.0 ** min(attempt - 1, 30))
         own *= random.uniform(0.5, 1.0)
+        if not overloaded:
+            own *= self.broken
         return own if asked is None else max(own, min(asked, self.longest_asked))
 
 
@@ -52,7 +58,12 @@ Complete = Callable[[Request, Sampling], Awaitable[Completion]]
 
 
 class Attempts:
-    """Makes the attempts of one campaign's calls, and knows which models have ever answered."""
+    """Makes the attempts of one campaign's calls, and knows which models have ever answered.
+
+    Attributes:
+        sending: Attempts that are out now.
+        pausing: Calls that wait between two attempts; they keep no other call from being sent.
+    """
 
     def __init__(
         self,
@@ -62,6 +73,7 @@ class Attempts:
         redactor: Redactor,
         backoff: Backoff,
         retries: int,
+        concurrency: int,
         longest_reply: Callable[[str], int | None],
     ) -> None:
         """Prepare.
@@ -73,6 +85,7 @@ class Attempts:
             redactor: Keeps keys out of replies and errors.
             backoff: Waits between attempts.
             retries: Further attempts after a transient fault.
+            concurrency: Most attempts out at once.
             longest_reply: The most tokens that a model writes, as far as that is known.
         """
         self._complete = complete
@@ -83,6 +96,9 @@ class Attempts:
         self._retries = retries
         self._longest_reply = longest_reply
         self._known: set[str] = set()
+        self._slots = asyncio.Semaphore(concurrency)
+        self.sending = 0
+        self.pausing = 0
 
     async def reply(self, request: Request, *, retries: int | None = None) -> Reply:
         """The reply to a request, stored and billed.
@@ -99,13 +115,13 @@ class Attempts:
         retrying = AsyncRetrying(
             stop=lambda state: self._gives_up(request, state, most),
             wait=self._wait,
-            sleep=call.pause,
+            sleep=lambda seconds: self._pause(call, seconds),
             retry=retry_if_exception(lambda e: isinstance(e, AttemptFailed) and e.transient),
             before_sleep=lambda state: self._tell(request, state),
             reraise=True,
         )
         try:
-            return await retrying(self._attempt, call)
+            return await retrying(self._next, call)
         except AttemptFailed as failure:
             text = self._redactor.redact(str(failure))
             attempts = retrying.statistics.get("attempt_number", 1)
@@ -118,6 +134,25 @@ class Attempts:
             raise final_error(
                 request, failure, text, attempts, known=self._knows(request)
             ) from None
+
+    async def _next(self, call: Call) -> Reply:
+        """One attempt, once there is a slot for it."""
+        with call.idle():
+            await self._slots.acquire()
+        self.sending += 1
+        try:
+            return await self._attempt(call)
+        finally:
+            self.sending -= 1
+            self._slots.release()
+
+    async def _pause(self, call: Call, seconds: float) -> None:
+        self.pausing += 1
+        try:
+            with call.idle():
+                await asyncio.sleep(seconds)
+        finally:
+            self.pausing -= 1
 
     async def _attempt(self, call: Call) -> Reply:
         await self._open(call)
@@ -182,7 +217,9 @@ class Attempts:
         error = _failure(state)
         if not isinstance(error, AttemptFailed) or error.at_once:
             return 0.0
-        return self._backoff.seconds(state.attempt_number, error.retry_after)
+        return self._backoff.seconds(
+            state.attempt_number, error.retry_after, overloaded=error.overloaded
+        )
 
     def _tell(self, request: Request, state: RetryCallState) -> None:
         wait = state.next_action.sleep if state.next_action is not None else 0.0

@@ -1,1 +1,1 @@
-"""What strategies share: edit formats, prompts, selection, islands and their topologies."""
+"""What strategies share: edits, prompts, selection, islands, ratings, memory, search health."""

@@ -58,7 +58,10 @@ def neighbours(topology: Topology, islands: int, seed: int = 0) -> list[list[int
         tree = [(i, rng.randrange(i)) for i in range(1, islands)]
         more = [(rng.randrange(islands), rng.randrange(islands)) for _ in range(islands)]
         links = _both_ways([*tree, *more])
-    return [sorted({j for i, j in links if i == island != j}) for island in range(islands)]
+    targets: list[set[int]] = [set() for _ in range(islands)]
+    for i, j in links:
+        targets[i].add(j)
+    return [sorted(found - {island}) for island, found in enumerate(targets)]
 
 
 def _both_ways(links: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

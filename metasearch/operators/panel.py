@@ -10,6 +10,7 @@ import ast
 import math
 import re
 import statistics
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -86,20 +87,21 @@ def similarity(texts: Sequence[str]) -> NDArray[np.float64]:
 
     Positive semidefinite, with ones on the diagonal. Texts without tokens are all alike.
     """
-    counts = [_shingles(text) for text in texts]
-    column = {shingle: i for i, shingle in enumerate(sorted(set().union(*counts)))}
-    norms = [math.sqrt(sum(n * n for n in count.values())) for count in counts]
-    kernel = np.eye(len(texts))
-    vectors = np.zeros(len(column))
-    for i, count in enumerate(counts):
-        vectors[:] = 0
-        for shingle, n in count.items():
-            vectors[column[shingle]] = n / norms[i]
-        for j in range(i):
-            other = counts[j]
-            dot = sum(n * vectors[column[shingle]] for shingle, n in other.items()) / norms[j]
-            kernel[i, j] = kernel[j, i] = min(1.0, dot)
-    return kernel
+    from scipy.sparse import csr_array
+
+    if not texts:
+        return np.eye(0)
+    column: dict[tuple[str, ...], int] = {}
+    rows, columns, counts = [], [], []
+    for row, text in enumerate(texts):
+        for shingle, count in _shingles(text).items():
+            rows.append(row)
+            columns.append(column.setdefault(shingle, len(column)))
+            counts.append(float(count))
+    vectors = csr_array((counts, (rows, columns)), shape=(len(texts), len(column)))
+    dots: NDArray[np.float64] = (vectors @ vectors.T).toarray()
+    norms = np.sqrt(np.diag(dots))
+    return np.asarray(np.minimum(dots / np.outer(norms, norms), 1.0))
 
 
 def vendi(kernel: NDArray[np.float64]) -> float:
@@ -127,7 +129,9 @@ def complexity(text: str) -> Complexity:
     """Size of a program, by three measures."""
     compressed = len(zlib.compress(text.encode("utf-8", "surrogatepass"), 9))
     try:
-        nodes = list(ast.walk(ast.parse(text)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nodes = list(ast.walk(ast.parse(text)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Complexity(compressed, None, None)
     return Complexity(compressed, len(nodes), 1 + sum(map(_decisions, nodes)))

@@ -7,6 +7,7 @@ its agreement with measured fitness, and how often its first choices hold an imp
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,20 @@ def masked_agreement(matches: Iterable[Match], gains: Sequence[float]) -> Agreem
             right += 0.5 if leaning == 0 else float((leaning > 0) == (apart > 0))
             judged += 1
     return Agreement(right / judged if judged else 0.5, judged)
+
+
+def consensus(answers: Sequence[str | None]) -> tuple[str | None, float]:
+    """The commonest of several answers to one question, and the share that gave it.
+
+    Agreement over samples as confidence, after *Internal Consistency and Self-Feedback in Large
+    Language Models*. Unreadable answers (``None``) lower the share and never win; of equally
+    common ones the first given wins. Without any answer it is ``(None, 0.0)``.
+    """
+    readable = Counter(answer for answer in answers if answer is not None)
+    if not readable:
+        return None, 0.0
+    answer, count = readable.most_common(1)[0]
+    return answer, count / len(answers)
 
 
 def reward_pass_at_k(ranked: Sequence[Sequence[bool]], k: int) -> float:

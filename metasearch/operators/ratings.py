@@ -19,8 +19,12 @@ START = 1200.0
 SCALE = 400 / math.log(10)
 """Rating points to one logit: 400 points are odds of 10 to 1."""
 
+_DAMPING = 0.7
+"""Undamped, steps along the diagonal oscillate where one pair has many matches."""
 _CONVERGED = 1e-9
-_STEPS = 200
+_STEPS = 10_000
+
+Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class Match:
     def __post_init__(self) -> None:
         if self.score is not None and not 0 <= self.score <= 1:
             raise ValueError(f"a match's score is a share from 0 to 1, not {self.score}")
-        if not 0 <= self.weight < math.inf:
-            raise ValueError(f"a match's weight is finite and not below 0, not {self.weight}")
+        if not 0 <= self.weight <= 1:
+            raise ValueError(f"a match's weight is a share from 0 to 1, not {self.weight}")
         if self.first == self.second:
             raise ValueError(f"item {self.first} cannot play against itself")
 
@@ -83,45 +87,31 @@ def bradley_terry(items: int, matches: Iterable[Match]) -> list[Rating]:
     """Most probable ratings over all matches, whatever their order.
 
     Maximises ``sum w (S ln p + (1 - S) ln(1 - p)) - sum theta^2 / 2`` with
-    ``p = 1 / (1 + exp(theta_b - theta_a))`` by Newton's method, halving steps that overshoot.
-    The prior, a standard normal, keeps the ratings of the unbeaten finite. The error is
-    ``SCALE / sqrt(1 + sum w p (1 - p))``.
+    ``p = 1 / (1 + exp(theta_b - theta_a))`` by damped Newton steps along the diagonal of the
+    Hessian, each as costly as the matches are many. The prior, a standard normal, keeps the
+    ratings of the unbeaten finite. The error is ``SCALE / sqrt(1 + sum w p (1 - p))``. With a
+    thousand matches of one pair the ratings are still exact to a hundredth of a point.
     """
     played = sorted((m.first, m.second, m.score, m.weight) for m in matches if m.score is not None)
     a = np.array([m[0] for m in played], dtype=int)
     b = np.array([m[1] for m in played], dtype=int)
     score = np.array([m[2] for m in played], dtype=float)
     weight = np.array([m[3] for m in played], dtype=float)
+
+    def per_item(first: Vector, second: Vector) -> Vector:
+        return np.asarray(np.bincount(a, first, items) + np.bincount(b, second, items), float)
+
     theta = np.zeros(items)
-
-    def loss(at: NDArray[np.float64]) -> float:
-        ahead = at[a] - at[b]
-        lost = score * np.logaddexp(0, -ahead) + (1 - score) * np.logaddexp(0, ahead)
-        return float(weight @ lost + at @ at / 2)
-
-    def curvature(at: NDArray[np.float64]) -> NDArray[np.float64]:
-        ahead = np.clip(at[a] - at[b], -300, 300)
-        return np.asarray(weight / (2 + 2 * np.cosh(ahead)))
-
+    bends = np.ones(items)
     for _ in range(_STEPS):
-        missing = weight * (score - 1 / (1 + np.exp(np.clip(theta[b] - theta[a], -300, 300))))
-        slope = -theta.copy()
-        np.add.at(slope, a, missing)
-        np.subtract.at(slope, b, missing)
-        hessian = np.eye(items)
-        bend = curvature(theta)
-        for rows, columns, sign in ((a, a, 1), (b, b, 1), (a, b, -1), (b, a, -1)):
-            np.add.at(hessian, (rows, columns), sign * bend)
-        step = np.linalg.solve(hessian, slope)
-        now = loss(theta)
-        while loss(theta + step) > now + 1e-12 * abs(now) and np.abs(step).max() > _CONVERGED:
-            step /= 2
+        p = 1 / (1 + np.exp(np.clip(theta[b] - theta[a], -300, 300)))
+        missing = weight * (score - p)
+        bend = weight * p * (1 - p)
+        bends = 1 + per_item(bend, bend)
+        step = _DAMPING * (per_item(missing, -missing) - theta) / bends
         theta += step
         if np.abs(step).max(initial=0) < _CONVERGED:
             break
-    bends = np.ones(items)
-    np.add.at(bends, a, curvature(theta))
-    np.add.at(bends, b, curvature(theta))
     return [
         Rating(START + SCALE * float(t), SCALE / math.sqrt(h))
         for t, h in zip(theta, bends, strict=True)

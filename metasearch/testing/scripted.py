@@ -35,6 +35,7 @@ class ScriptedModels:
         self.prompts: list[Sequence[Message]] = []
         self.in_flight = 0
         self.most_prompt_tokens = 100_000
+        self.pausing = 0
         self._archive = archive
         self._answer = answer
 
@@ -51,7 +52,9 @@ class ScriptedModels:
             or known.messages != tuple(messages)
         ):
             return None
-        return Reply(known.reply, known.usage, known.finish_reason, replayed=True)
+        return Reply(
+            known.reply, known.usage, known.finish_reason, replayed=True, model=known.model
+        )
 
     async def ask(
         self,
@@ -60,6 +63,7 @@ class ScriptedModels:
         call: int,
         role: Role,
         messages: Sequence[Message],
+        model: str,
         temperature: float | None,
         schema: type[BaseModel] | None = None,
     ) -> Reply:
@@ -67,7 +71,10 @@ class ScriptedModels:
         known = self.recall(step, call, messages)
         if known is not None:
             return known
-        self._archive.begin_exchange(step, call, role=role, model="scripted", messages=messages)
+        parameters = {"temperature": temperature}
+        self._archive.begin_exchange(
+            step, call, role=role, model=model, messages=messages, parameters=parameters
+        )
         self.in_flight += 1
         try:
             await asyncio.sleep(0)
@@ -78,7 +85,7 @@ class ScriptedModels:
         self._archive.answer_exchange(step, call, reply=text, finish_reason="stop", usage=usage)
         self.bought.append((step, call))
         self.prompts.append(messages)
-        return Reply(text, usage, "stop", replayed=False)
+        return Reply(text, usage, "stop", replayed=False, model=model)
 
     def reply_to(self, step: int, call: int, messages: Sequence[Message]) -> str:
         """What is answered at a place; here the place does not matter."""

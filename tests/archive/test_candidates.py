@@ -64,6 +64,8 @@ def test_a_candidate_comes_back_as_it_was_stored(run: CampaignArchive, result: R
         "feedback": "wider",
         "error": "",
         "seconds": 1.25,
+        "model": None,
+        "temperature": None,
     }
     assert settled.seq > queued.seq
     assert run.program(settled) == files

@@ -40,6 +40,8 @@ READS: dict[str, Action] = {
     "evaluations_of": lambda run, n: run.evaluations_of(n),
     "artifacts": lambda run, n: run.artifacts(n),
     "exchange": lambda run, n: (run.exchange(n, 0), run.exchanges(n), run.exchanges_of(n)),
+    "answered": lambda run, n: (run.answered(n, 0), run.answered(n, 0, n)),
+    "calls_before": lambda run, n: run.calls_before(n),
     "exchanges_by": lambda run, n: (run.exchanges_by(n), run.bill_of(n), run.exchange(n, 0, n)),
     "events": lambda run, n: run.events(run.candidate(n).seq, limit=5),
     "summary": lambda run, n: run.summary(),
@@ -129,5 +131,9 @@ def grow_by_one(run: CampaignArchive, result: Callable[..., EvaluationResult]) -
         propose(run, step, number)
         run.record(step, 0, Value(candidate=number, score=None, explanation="e"))
         run.settle(number, result(1.0))
+        run.queue_candidate(step, 1, None, rejection="no program", operator="evolve")
         run.end_step(step)
+        unasked = run.open_step().number
+        run.queue_candidate(unasked, 0, None, rejection="no program", operator="evolve")
+        run.end_step(unasked)
         run.mark_lost()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from metasearch.archive import Archive, Bill, CampaignArchive, Held
+from metasearch.archive import Archive, Bill, CallBefore, CampaignArchive, Held
 from metasearch.exchange import Exchange, ExchangeState, Message, Usage
 from metasearch.program import Program
 
@@ -83,6 +83,26 @@ def test_call_that_asks_something_else_adds_a_record(run: CampaignArchive, begin
         ExchangeState.PENDING,
     ]
     assert run.usage() == USAGE
+
+
+def test_all_replies_under_one_name_are_found_in_their_order(
+    run: CampaignArchive, begin: Begin
+) -> None:
+    step = run.open_step().number
+    assert run.answered(step, 0) == []
+    begin(step, 0)
+    run.fail_exchange(step, 0, error="429", usage=Usage())
+    begin(step, 0)
+    assert run.answered(step, 0) == []
+    answer(run, step, 0)
+    rest = (*PROMPT, Message(role="assistant", content="a"), Message(role="user", content="go on"))
+    for asker in (None, 5):
+        run.begin_exchange(step, 0, asker, role="propose", model="m", messages=rest)
+        run.answer_exchange(step, 0, asker, reply="the rest", usage=USAGE)
+    begin(step, 1)
+    assert [e.reply for e in run.answered(step, 0)] == ["a \ud800 reply", "the rest"]
+    assert [e.messages for e in run.answered(step, 0, 5)] == [rest]
+    assert run.answered(step, 1) == []
 
 
 def test_nothing_is_asked_or_answered_twice(run: CampaignArchive, begin: Begin) -> None:
@@ -218,3 +238,45 @@ def test_a_bill_of_unknown_price_is_unknown(run: CampaignArchive) -> None:
         run.begin_exchange(step, call, 0, role="agent", model="m", messages=PROMPT)
         run.answer_exchange(step, call, 0, reply="", usage=Usage(input_tokens=1, usd=usd))
     assert run.bill_of(0) == Bill(2, Usage(input_tokens=2, usd=None))
+
+
+def test_the_calls_before_a_candidate_are_those_that_had_ended(run: CampaignArchive) -> None:
+    step = run.open_step().number
+
+    def ask(call: int, model: str, role: str = "propose") -> None:
+        run.begin_exchange(
+            step, call, role=role, model=model, messages=PROMPT, parameters={"temperature": 0.25}
+        )
+
+    ask(0, "first")
+    answer(run, step, 0)
+    one = run.queue_candidate(step, 0, None, rejection="no program", operator="evolve")
+    ask(1, "failed")
+    run.fail_exchange(step, 1, error="down", usage=Usage(usd=None))
+    ask(2, "slow")
+    ask(1, "second", role="review")
+    answer(run, step, 1)
+    two = run.queue_candidate(step, 1, None, rejection="no program", operator="repair")
+    answer(run, step, 2)
+
+    assert (one.model, one.temperature) == ("first", 0.25)
+    assert (two.model, two.temperature) == ("second", 0.25)
+    [only] = run.calls_before(one.number)
+    assert only == CallBefore("propose", "first", 0.25, answered=True, since=True, usage=USAGE)
+    found = run.calls_before(two.number)
+    assert [(c.role, c.model, c.answered, c.since) for c in found] == [
+        ("propose", "first", True, False),
+        ("propose", "failed", False, True),
+        ("review", "second", True, True),
+    ]
+    assert found[1].usage.usd is None
+
+
+def test_what_a_candidate_asks_is_no_call_before_it(run: CampaignArchive) -> None:
+    step = run.open_step().number
+    candidate = run.queue_candidate(step, 0, Program(files={"a": "1"}), operator="evolve")
+    run.begin_exchange(step, 0, candidate.number, role="agent", model="m", messages=PROMPT)
+    run.answer_exchange(step, 0, candidate.number, reply="yes", usage=USAGE)
+    other = run.queue_candidate(step, 1, None, rejection="no program", operator="evolve")
+    assert run.calls_before(candidate.number) == run.calls_before(other.number) == []
+    assert other.model is None

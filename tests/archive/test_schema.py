@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from metasearch.campaign import Campaign
 from metasearch.errors import ArchiveError
 
 SCHEMA = Path(schema.__file__).with_name("schema.sql")
+
+PARTS = re.compile(r"\n|, (?![^(]*\))")
+"""Between the lines of a definition, and the columns added to one of them by ALTER TABLE."""
 
 ADDS_A_TABLE = """
 import sqlalchemy as sa
@@ -38,7 +42,7 @@ def definition(path: Path) -> dict[str, list[str]]:
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     found = {
         name: sorted(
-            filter(None, (" ".join(line.split()).rstrip(",") for line in sql.splitlines()))
+            filter(None, (" ".join(part.split()).rstrip(",") for part in PARTS.split(sql)))
         )
         for name, sql in rows
         if name != "alembic_version"
@@ -167,6 +171,8 @@ def test_archives_of_every_released_schema_can_be_read(path: Path, revision: str
         assert [e.asker for e in run.exchanges_of(1)] == [None]
         assert [e.reply for e in run.exchanges_by(1)] == ["asked 1"]
         assert run.artifacts(0)[0].content == b"drawn"
+        assert (run.candidate(1).model, run.candidate(1).temperature) == ("offline/evolve", 0.8)
+        assert run.candidate(3).model is None
         assert run.resolved().settings.task == "Pack circles."
         titles = [str(recorded.fact) for recorded in run.all_facts()]
         assert titles == (["Larger numbers"] if revision >= "0002" else [])

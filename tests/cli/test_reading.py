@@ -54,6 +54,7 @@ def test_status_tells_what_the_finished_event_tells_and_more(read: Callable[...,
         "rejected": 1,
     }
     assert status["test"]["score"] == 2.75
+    assert status["ensembles"] == []  # there is one model
 
 
 def test_best_gives_scores_files_parents_and_operator(read: Callable[..., Any]) -> None:

@@ -147,6 +147,18 @@ def test_every_ending_has_its_exit_code_and_advice(
     assert said in result.stdout
 
 
+def test_one_model_by_option_means_no_fallback(
+    run: Invoke, engine: FakeEngine, folder: Path
+) -> None:
+    with (folder / "campaign.toml").open("a") as stream:
+        stream.write('[models]\nfallback = { default = "openai/x" }\n')
+    run()
+    assert engine.campaign is not None
+    assert engine.campaign.settings.models.fallback_for("judge") == "openai/x"
+    run("--model", "offline/evolve")
+    assert engine.campaign.settings.models.fallback_for("judge") is None
+
+
 def test_options_take_the_place_of_the_files_settings(run: Invoke, engine: FakeEngine) -> None:
     run(
         *("--model", "openai/x", "--strategy", "best_of_n", "--evaluations", "7", "--usd", "1.5"),
@@ -156,7 +168,7 @@ def test_options_take_the_place_of_the_files_settings(run: Invoke, engine: FakeE
     )
     assert engine.campaign is not None
     settings = engine.campaign.settings
-    assert {settings.models.model_for(role) for role in ROLES} == {"openai/x"}  # type: ignore[arg-type]
+    assert {settings.models.model_for(role) for role in ROLES} == {"openai/x"}
     assert settings.strategy.name == "best_of_n"
     assert settings.budget.model_dump() == {
         "evaluations": 7,

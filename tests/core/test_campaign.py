@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from metasearch.campaign import CampaignFile
+from metasearch.campaign import CampaignFile, Ensemble, ModelSection
 from metasearch.campaign_file import load_campaign
 from metasearch.errors import CampaignError
 from metasearch.evaluation import EvaluationSpec
@@ -65,6 +65,29 @@ def test_the_minimal_file_has_defaults_for_all_the_rest(folder: Path) -> None:
         (MINIMAL + "[program]\nfiles = []\n", "'program.files' is []: "),
         (MINIMAL + "[models]\napi_base = 'localhost'\n", "'models.api_base' is 'localhost'"),
         ('task = "x"\n[objectives]\n"" = "maximize"\n', "objectives has an empty name"),
+        (MINIMAL + "[models]\npropose = []\n", "'models.propose' is []: "),
+        (MINIMAL + "[models]\npropose = 3\n", "'models.propose' is 3: "),
+        (MINIMAL + "[models]\npropose = ['a', 3]\n", "'models.propose.1' is 3: "),
+        (MINIMAL + "[models]\npropose = ['a', 'a']\n", "'a' is named twice"),
+        (MINIMAL + "[models.propose]\nchoose = 'ucb'\n", "'models.propose.models' is missing"),
+        (MINIMAL + "[models.propose]\nmodels = ['a', 'a']\n", "'a' is named twice"),
+        (MINIMAL + "[models.propose]\nmodels = {a = 0}\n", "'models.propose.models.a' is 0"),
+        (
+            MINIMAL + "[models.propose]\nmodels = ['a']\nchoose = 'ucb1'\n",
+            "'models.propose.choose' is 'ucb1': Input should be 'weights', 'ucb' or 'thompson'",
+        ),
+        (
+            MINIMAL + "[models.propose]\nmodels = ['a']\nchose = 'ucb'\n",
+            "unknown key 'models.propose.chose'; did you mean 'choose'?",
+        ),
+        (
+            MINIMAL + "[models.propose]\nmodels = ['a']\ntemperatures = [3]\n",
+            "'models.propose.temperatures.0' is 3: ",
+        ),
+        (
+            MINIMAL + "[models.default]\nmodels = ['a']\nchoose = 'ucb'\n[agent]\n",
+            "models.agent is chosen by 'ucb', so that candidates would be measured with different",
+        ),
     ],
 )
 def test_each_mistake_is_one_clear_error(folder: Path, text: str, expected: str) -> None:
@@ -135,6 +158,29 @@ def test_an_override_within_what_is_no_table_is_a_clear_error(
     with pytest.raises(CampaignError, match=r"campaign\.toml") as raised:
         load_campaign(write(folder, text), {key: 7})
     assert expected in str(raised.value)
+
+
+def test_a_role_names_a_model_several_or_an_ensemble(folder: Path) -> None:
+    text = """
+        [models]
+        judge = "j"
+        review = ["a", "b"]
+        [models.propose]
+        models = { "a/x" = 3, "b/y" = 1 }
+        choose = "thompson"
+        temperatures = [0.4, 1]
+        [models.default]
+        models = ["d"]
+    """
+    models = load_campaign(write(folder, MINIMAL + text)).settings.models
+    assert models.ensemble_for("judge") == Ensemble(models={"j": 1.0})
+    assert models.ensemble_for("review") == Ensemble(models={"a": 1.0, "b": 1.0})
+    assert models.ensemble_for("propose") == Ensemble(
+        models={"a/x": 3.0, "b/y": 1.0}, choose="thompson", temperatures=(0.4, 1.0)
+    )
+    assert models.models_for("agent") == ("d",)
+    assert set(models.ensembles) == {"review", "propose"}
+    assert ModelSection.model_validate_json(models.model_dump_json()) == models
 
 
 def test_sizes_are_read_with_their_units(folder: Path) -> None:

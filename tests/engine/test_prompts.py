@@ -112,7 +112,9 @@ async def test_a_prompt_that_the_provider_finds_too_long_is_halved_and_found_aga
         settings = settings.model_copy(update={"api_base": server.url})
         async with ModelClient(settings, run, Ledger(), seed=1, concurrency=1) as client:
             await client.check(("propose",))
-            await carried_out(run_with(campaign, run, client, observer), run)
+            models = campaign.settings.model_copy(update={"models": settings})
+            asking = campaign.model_copy(update={"settings": models})
+            await carried_out(run_with(asking, run, client, observer), run)
             first, second = (prompt[-1].content for prompt in server.prompts)
             assert "(To keep this prompt short, " in second
             assert len(second) < 0.6 * len(first)
@@ -149,13 +151,19 @@ async def test_a_step_run_again_begins_with_the_prompt_that_was_answered(
             call: int,
             role: Role,
             messages: Sequence[Message],
+            model: str,
             temperature: float | None,
             schema: type[BaseModel] | None = None,
         ) -> Reply:
             if sum(len(message.content) for message in messages) > 2_500:
                 raise ContextOverflow("too long")
             return await super().ask(
-                step=step, call=call, role=role, messages=messages, temperature=temperature
+                step=step,
+                call=call,
+                role=role,
+                messages=messages,
+                model=model,
+                temperature=temperature,
             )
 
     def dying(request: EvaluationRequest) -> EvaluationResult:

@@ -251,6 +251,7 @@ def test_backoff_grows_and_is_bounded() -> None:
         waits = [backoff.seconds(attempt, None) for _ in range(50)]
         assert all(most / 2 <= wait <= most for wait in waits)
         assert len(set(waits)) > 1
+    assert 0.1 <= backoff.seconds(2, None, overloaded=False) <= 0.2
     assert backoff.seconds(1, 30.0) == 30.0
     assert backoff.seconds(1, 86_400.0) == 100.0
 
@@ -374,6 +375,22 @@ async def test_in_flight_never_exceeds_concurrency(make_client: MakeClient) -> N
         assert server.counts.most_in_flight == 3
     assert max(seen) == 3
     assert client.in_flight == 0
+
+
+async def test_a_call_that_waits_between_attempts_keeps_no_other_from_being_sent(
+    make_client: MakeClient,
+) -> None:
+    with ModelServer(faults=[Fault(status=429, retry_after=1.0)]) as server:
+        async with make_client(server, concurrency=1) as client:
+            await client.check(["propose"])
+            slow = asyncio.create_task(ask(client))
+            await until(lambda: client.pausing == 1)
+            started = time.monotonic()
+            await ask(client, step=2)
+            assert time.monotonic() - started < 0.9
+            assert (client.in_flight, slow.done()) == (1, False)
+            await slow
+    assert (client.in_flight, client.pausing) == (0, 0)
 
 
 async def test_cancelled_call_stays_pending_and_keeps_its_reservation(

@@ -70,7 +70,9 @@ async def test_overflow_is_recognised_with_its_sizes(
     messages = [Message(role="user", content="x")]
     with ModelServer("shorter is fine", faults=[fault]) as server:
         async with make_client(server, default=model, prices={}) as client:
-            with pytest.raises(ContextOverflow, match="too long for model") as caught:
+            with pytest.raises(
+                ContextOverflow, match="refuses this prompt, which is too long"
+            ) as caught:
                 await client.ask(step=1, call=0, role="propose", messages=messages)
             assert server.counts.requests == 1  # the same prompt would be too long again
             reply = await client.ask(step=1, call=0, role="propose", messages=messages)

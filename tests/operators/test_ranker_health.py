@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from metasearch.operators.ranker_health import (
     best_temperature,
+    consensus,
     masked_agreement,
     pass_at_k,
     random_pass_at_k,
@@ -52,6 +53,12 @@ def test_the_best_temperature_is_where_the_ranker_still_finds_what_heat_brings()
     hot = [[False, False, True]] * 4
     assert best_temperature({1.6: hot, 0.9: warm, 0.3: cold}) == 0.9
     assert best_temperature({1.2: warm, 0.9: warm}) == 0.9
+
+
+def test_consensus_is_the_commonest_answer_and_its_share() -> None:
+    assert consensus(["pass", "fail", "pass", None]) == ("pass", 0.5)
+    assert consensus(["fail", "pass"]) == ("fail", 0.5)
+    assert consensus([None, None]) == consensus([]) == (None, 0.0)
 
 
 def test_agreement_leaves_out_what_tells_nothing() -> None:

@@ -33,7 +33,7 @@ PLAIN = json.dumps(GIVEN)
 
 
 def reply(text: str, finish_reason: str = "stop") -> Reply:
-    return Reply(text, Usage(), finish_reason, replayed=False)
+    return Reply(text, Usage(), finish_reason, replayed=False, model="scripted")
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ class _Models(ScriptedModels):
         call: int,
         role: Role,
         messages: Sequence[Message],
+        model: str,
         temperature: float | None,
         schema: type[BaseModel] | None = None,
     ) -> Reply:
@@ -56,6 +57,7 @@ class _Models(ScriptedModels):
             call=call,
             role=role,
             messages=messages,
+            model=model,
             temperature=temperature,
             schema=schema,
         )

@@ -87,17 +87,17 @@ CREATE TABLE candidate (
     outcome TEXT,
     stage TEXT NOT NULL,
     gain REAL,
-    seq INTEGER NOT NULL,
+    seq INTEGER NOT NULL, model TEXT, temperature REAL,
     PRIMARY KEY ("key"),
     FOREIGN KEY(campaign, step) REFERENCES step (campaign, number),
     UNIQUE (campaign, number),
     UNIQUE (campaign, step, call)
 )
  STRICT;
-INSERT INTO "candidate" VALUES(1,1,0,0,0,6,X'4D2245E4BF18AB2E41B9D48A42BA11ECC8693DE9598FFFFDEDF52541BD2F7E0A',6,'evolve',0,'name 0','','','scored','evaluate',0.0,7);
-INSERT INTO "candidate" VALUES(2,1,1,1,0,12,X'442701D7899E2A6AF644BCB7228442C41AFA7FBE49E122D319E1D0260ECD86AE',6,'evolve',0,'name 1','','','scored','evaluate',1.0,13);
-INSERT INTO "candidate" VALUES(3,1,2,2,0,18,X'615EFF92E8D11D1EC2035C38F88FC86A7F8A5C98A4AACEBDDA73D7574A953474',6,'evolve',0,'name 2','','','scored','evaluate',2.0,19);
-INSERT INTO "candidate" VALUES(4,1,3,3,0,22,NULL,0,'evolve',NULL,'','','no code','rejected','',NULL,22);
+INSERT INTO "candidate" VALUES(1,1,0,0,0,6,X'4D2245E4BF18AB2E41B9D48A42BA11ECC8693DE9598FFFFDEDF52541BD2F7E0A',6,'evolve',0,'name 0','','','scored','evaluate',0.0,7,'offline/evolve',0.8);
+INSERT INTO "candidate" VALUES(2,1,1,1,0,12,X'442701D7899E2A6AF644BCB7228442C41AFA7FBE49E122D319E1D0260ECD86AE',6,'evolve',0,'name 1','','','scored','evaluate',1.0,13,'offline/evolve',0.8);
+INSERT INTO "candidate" VALUES(3,1,2,2,0,18,X'615EFF92E8D11D1EC2035C38F88FC86A7F8A5C98A4AACEBDDA73D7574A953474',6,'evolve',0,'name 2','','','scored','evaluate',2.0,19,'offline/evolve',0.8);
+INSERT INTO "candidate" VALUES(4,1,3,3,0,22,NULL,0,'evolve',NULL,'','','no code','rejected','',NULL,22,NULL,NULL);
 CREATE TABLE candidate_file (
     campaign INTEGER NOT NULL,
     candidate INTEGER NOT NULL,
@@ -176,20 +176,6 @@ INSERT INTO "event" VALUES(1,26,1.79524595476861548422e+09,'finished',NULL,NULL,
 INSERT INTO "event" VALUES(1,27,1.79526745415544366837e+09,'asked',1,1,'m');
 INSERT INTO "event" VALUES(1,28,1.79526745415648317336e+09,'answered',1,1,'m');
 INSERT INTO "event" VALUES(1,29,1.79528107062235927583e+09,'recorded',2,NULL,'idea');
-CREATE TABLE example_scores (
-	campaign INTEGER NOT NULL, 
-	seq INTEGER NOT NULL, 
-	stage INTEGER NOT NULL, 
-	position INTEGER NOT NULL, 
-	blob BLOB NOT NULL, 
-	PRIMARY KEY (campaign, seq, stage, position), 
-	FOREIGN KEY(campaign, seq, stage, position) REFERENCES score (campaign, seq, stage, position), 
-	FOREIGN KEY(blob) REFERENCES blob (digest)
-)
- WITHOUT ROWID,
- STRICT
-
-;
 CREATE TABLE exchange (
 	campaign INTEGER NOT NULL, 
 	step INTEGER NOT NULL, 
