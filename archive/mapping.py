@@ -28,7 +28,7 @@ def as_candidate(
     each of 50,000 candidates at the start of an engine would take longer than reading them.
     """
     (number, step, outcome, digest, operator, island, stage, name, thought) = row[:9]
-    length, feedback, error, seconds, seq, gains, model, temperature = row[9:]
+    length, feedback, error, seconds, seq, gains, model, temperature, original = row[9:]
     return Candidate.model_construct(
         _CANDIDATE_FIELDS,
         number=number,
@@ -49,6 +49,7 @@ def as_candidate(
         thought=thought,
         feedback=feedback,
         error=error,
+        duplicate_of=original,
         seconds=seconds,
         seq=seq,
     )
@@ -60,6 +61,7 @@ def as_usage(row: sqlite3.Row) -> Usage:
         input_tokens=row["input_tokens"],
         output_tokens=row["output_tokens"],
         cached_tokens=row["cached_tokens"],
+        cache_write_tokens=row["cache_write_tokens"],
         reasoning_tokens=row["reasoning_tokens"],
         usd=None if row["unpriced"] else row["usd"],
         seconds=row["model_seconds"],
@@ -91,6 +93,7 @@ def as_exchange(row: sqlite3.Row, messages: tuple[Message, ...], reply: str) -> 
             input_tokens=row["input_tokens"],
             output_tokens=row["output_tokens"],
             cached_tokens=row["cached_tokens"],
+            cache_write_tokens=row["cache_write_tokens"],
             reasoning_tokens=row["reasoning_tokens"],
             usd=row["usd"],
             seconds=row["seconds"],

@@ -37,8 +37,9 @@ _CHUNK = 1000
 _CANDIDATES = """
 SELECT c.number, c.step, c.outcome, c.digest, c.operator, c.island, c.stage, c.name, c.thought,
     c.length, coalesce(e.feedback, ''), coalesce(e.error, c.rejection),
-    coalesce(e.seconds, 0.0), c.seq, c.gain IS NOT NULL, c.model, c.temperature
+    coalesce(e.seconds, 0.0), c.seq, c.gain IS NOT NULL, c.model, c.temperature, d.original
 FROM candidate AS c LEFT JOIN evaluation AS e ON e.campaign = c.campaign AND e.seq = c.seq
+    LEFT JOIN duplicate AS d ON d.campaign = c.campaign AND d.candidate = c.number
 WHERE c.campaign = :campaign AND
 """
 _ONE = _CANDIDATES + "c.number = :number"

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from metasearch.archive.core import SHORT_TEXT, evaluated, stored_text
 from metasearch.archive.facts import StepRecord
+from metasearch.archive.neighbours import Near, Neighbours
 from metasearch.archive.queries import Queries
 from metasearch.candidate import Candidate, EvaluationResult, Outcome, Split, StageResult
 from metasearch.program import Program
 
 _OPEN_STEP = "INSERT INTO step (campaign, number, seq) VALUES (?, ?, ?)"
 _END_STEP = "UPDATE step SET ended = ? WHERE campaign = ? AND number = ? AND ended IS NULL"
-_TWIN = "SELECT number FROM candidate WHERE campaign = ? AND digest = ? AND rejection = ''"
 _ADD_CANDIDATE = """
 INSERT INTO candidate (campaign, number, step, call, queued, digest, length, operator, island, name,
     thought, rejection, outcome, stage, seq, model, temperature)
@@ -29,6 +29,9 @@ WHERE campaign = ? AND step = ? AND asker = -1 AND state = 'answered' ORDER BY +
 """
 _ADD_FILE = """
 INSERT INTO candidate_file (campaign, candidate, position, path, blob) VALUES (?, ?, ?, ?, ?)
+"""
+_ADD_DUPLICATE = """
+INSERT INTO duplicate (campaign, candidate, original, measure, similarity) VALUES (?, ?, ?, ?, ?)
 """
 _ADD_PARENT = "INSERT INTO lineage (campaign, child, position, parent) VALUES (?, ?, ?, ?)"
 _STATE = "SELECT step, outcome FROM candidate WHERE campaign = ? AND number = ?"
@@ -62,7 +65,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
-class Records(Queries):
+class Records(Queries, Neighbours):
     """The steps and candidates of one campaign, for writing too."""
 
     def open_step(self) -> StepRecord:
@@ -98,6 +101,7 @@ class Records(Queries):
         thought: str = "",
         island: int | None = None,
         rejection: str = "",
+        near: Near | None = None,
     ) -> Candidate:
         """Archive the ``call``-th proposal of a step.
 
@@ -114,7 +118,8 @@ class Records(Queries):
             thought: Likewise.
             island: Where it belongs, for strategies with islands.
             rejection: Why it must not be evaluated. Given for it when the campaign has had
-                the same program before.
+                the same program before, or one that is as good as the same.
+            near: Such a one, if there is.
 
         Returns:
             The candidate: waiting for :meth:`settle`, or rejected with the reason.
@@ -126,9 +131,9 @@ class Records(Queries):
             if recorded is not None:
                 return recorded
             digest = None if program is None else bytes.fromhex(program.digest)
-            if not rejection:
-                twin = connection.execute(_TWIN, (self._campaign, digest)).fetchone()
-                rejection = "" if twin is None else f"same program as #{twin[0]}"
+            if program is not None and not rejection:
+                near = self.twin(program) or near
+                rejection = "" if near is None else near.reason
             settled = {Outcome.REJECTED: 1} if rejection else {}
             seq, _, candidates = self._advance(connection, facts=1, candidates=1, **settled)
             number = candidates - 1
@@ -155,6 +160,9 @@ class Records(Queries):
             for position, (path, text) in enumerate(program.files.items() if program else ()):
                 blob = self._blobs.add_text(text)
                 connection.execute(_ADD_FILE, (self._campaign, number, position, path, blob))
+            if rejection and near is not None:
+                row_ = (self._campaign, number, near.original, near.measure, near.similarity)
+                connection.execute(_ADD_DUPLICATE, row_)
             for position, parent in enumerate(parents):
                 connection.execute(_ADD_PARENT, (self._campaign, number, position, parent))
             kind, detail = ("settled", row["outcome"]) if rejection else ("queued", row["operator"])

@@ -111,6 +111,8 @@ class Candidate(Frozen):
     feedback: str = ""
     error: str = ""
     """Why it is not scored."""
+    duplicate_of: int | None = None
+    """The candidate whose program it repeats, or nearly so; then it was not measured."""
     seconds: float = 0.0
     """Wall time of its evaluation."""
     seq: int

@@ -63,6 +63,7 @@ def test_a_candidate_comes_back_as_it_was_stored(run: CampaignArchive, result: R
         "thought": "why not",
         "feedback": "wider",
         "error": "",
+        "duplicate_of": None,
         "seconds": 1.25,
         "model": None,
         "temperature": None,
