@@ -145,11 +145,12 @@ class MetaAgentSearch:
         """
         parents = [entry.candidate for entry in reversed(shown)][:_PARENTS]
         parents = parents or [ctx.archive.candidate(0)]
+        base = ctx.archive.program(parents[0])
         talk: list[Message] = [self.system(ctx), self.request(ctx, shown)]
-        draft = await self.draft(ctx, talk)
+        draft = await self.draft(ctx, talk, base)
         for turn in range(self.options.reflections):
             talk.append(self.reflection(ctx, turn, members))
-            revised = await self.draft(ctx, talk, draft.name)
+            revised = await self.draft(ctx, talk, base, draft.name)
             if fences(talk[-1].content):  # a reply without any code stands by the version before
                 draft = revised
         ran = False
@@ -166,18 +167,23 @@ class MetaAgentSearch:
                 break
             if attempt < self.options.attempts:
                 talk.append(self.failure(ctx, measured))
-                draft = await self.draft(ctx, talk, draft.name)
+                draft = await self.draft(ctx, talk, base, draft.name)
         return ran
 
-    async def draft(self, ctx: Step, talk: list[Message], name: str = "") -> Proposal:
-        """The model's next version, called as before if it has no name; kept in the talk."""
+    async def draft(
+        self, ctx: Step, talk: list[Message], base: Program, name: str = ""
+    ) -> Proposal:
+        """The model's next version, called as before if it has no name; kept in the talk.
+
+        Files that the model leaves out are those of ``base``, the entry shown last.
+        """
         reply = await ctx.ask(tuple(talk), role="propose")
         talk.append(Message(role="assistant", content=shorten(reply.text, ANSWER_LIMIT)))
         found = sections(reply.text, ("reflection", "thought", "name", "program"))
         return Proposal(
             name=" ".join(found.get("name", name).split())[:100],
             thought=found.get("thought") or thought_of(reply.text),
-            program=read_edit(reply.text, self.task.seed_program),
+            program=read_edit(reply.text, base),
         )
 
     # -- the archive --------------------------------------------------------------------------
@@ -304,6 +310,7 @@ class MetaAgentSearch:
         now = ctx.render(
             "meta_agent_request",
             archive=bool(shown),
+            several=len(self.task.seed_program.files) > 1,
             objectives=self.task.objectives,
             intervals=any("Interval" in entry.fitness for entry in shown),
             answer=answer_rules(ctx, COMPLETE_FILES),

@@ -33,7 +33,7 @@ class TestRandomParent(StrategyConformance):
 
 class TestMetaAgentSearch(StrategyConformance):
     strategy = "meta_agent_search"
-    options = {"context": "selected", "top": 2, "diverse": 2, "retries": 1, "seeds": ["hand.py"]}
+    options = {"seeds": ["hand.py"]}
     files = {"hand.py": StrategyConformance.program.replace("1.0", "1.5")}
 
 
