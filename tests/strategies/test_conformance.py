@@ -49,3 +49,18 @@ class TestMcts(StrategyConformance):
 
 class TestDarwinGodel(StrategyConformance):
     strategy = "darwin_godel"
+
+
+class TestCoScientist(StrategyConformance):
+    strategy = "co_scientist"
+    options = {
+        "initial_ideas": 4,
+        "ideas_per_evaluation": 1.5,
+        "feedback_matches": 10,
+        "calibration_items": 6,
+        "calibration_calls": 10,
+        "reflections": ["full", "deep", "simulate"],
+        "debate_calls": "many",
+        "votes": 2,
+    }
+    evaluations = 12

@@ -7,6 +7,8 @@ import string
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from metasearch.models.offline.variation import CONSTANTS, RECOMBINATION, STRUCTURE
+
 Schema = Mapping[str, Any]
 """A JSON schema."""
 
@@ -121,6 +123,9 @@ class _Answer:
         if words in ("name", "title", "id", "key"):
             tail = "".join(self.rng.choices(string.ascii_lowercase, k=6))
             return f"mutation-{tail}"[:longest]
+        if words in _IDEAS:
+            changes = ", then ".join(self.rng.sample(_CHANGES, 3))
+            return f"By chance: {changes}."[:longest]
         return UNINFORMED[:longest].ljust(_whole(schema.get("minLength"), 0), ".")
 
 
@@ -128,6 +133,8 @@ _PROGRAMS = frozenset(
     {"code", "program", "source", "solution", "implementation", "agent", "function", "edit"}
 )
 _FILES = frozenset({"files", "program", "changes"})
+_IDEAS = frozenset({"claim", "hypothesis", "idea"})
+_CHANGES = sorted({**CONSTANTS, **STRUCTURE, **RECOMBINATION})
 
 
 def _list(value: object) -> list[Any]:

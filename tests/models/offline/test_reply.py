@@ -193,3 +193,16 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
         "$ref": "#/$defs/n",
     }
     json.loads(reply([{"role": "user", "content": "?"}], 0, 0.8, schema))
+
+
+def test_ideas_by_chance_differ_and_say_that_they_are_by_chance() -> None:
+    class Idea(BaseModel):
+        claim: str
+
+    asked = [{"role": "user", "content": "An idea?"}]
+    claims = [
+        json.loads(reply(asked, seed, schema=Idea.model_json_schema()))["claim"]
+        for seed in range(20)
+    ]
+    assert len(set(claims)) > 15
+    assert all(claim.startswith("By chance: ") for claim in claims)

@@ -1,0 +1,385 @@
+"""The way of ideas from a thought to a measured program: a fold over the archive's facts.
+
+Two numbers stand side by side and are never mixed: a rating, folded from judged matches, and a
+fitness, measured. Which of the next tasks is due follows from this picture alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from metasearch.candidate import Candidate
+from metasearch.facts import Idea, Match, Overview, Plan, Recorded, Review, Selection
+from metasearch.objectives import Objective
+from metasearch.operators import ratings
+from metasearch.operators.calibration import (
+    Blend,
+    Forecast,
+    JudgeCheck,
+    Prospect,
+    Scale,
+)
+from metasearch.operators.ratings import Rating
+from metasearch.operators.text_similarity import Vector, cosine, tfidf
+from metasearch.operators.tournament import Contestant, Pair, top_quartile
+
+HELD = 200
+"""Ideas that are kept in sight; beyond that the least promising of them leave the funnel."""
+CHAMPIONS = 20
+"""Measured ideas that stay, however old they are."""
+EPOCHS_HELD = 20
+TELLING_VERDICTS = 20
+IMPLEMENT = "program.implement"
+"""The operator of the selections that turn an idea into a program."""
+INITIAL = "initial"
+"""The method of the review that admits an idea to the tournament."""
+
+
+@dataclass
+class Entry:
+    """An idea and what became of it."""
+
+    number: int
+    idea: Idea
+    born: int
+    """Evaluations there were when it was recorded."""
+    reviews: list[Review] = field(default_factory=list)
+    played: int = 0
+    """Rated matches, invalid ones included."""
+    started: int = 0
+    """How often its implementation was begun."""
+    program: int | None = None
+    """Its best scored candidate."""
+    gain: float | None = None
+    """Measured fitness: that candidate's first objective, larger is better."""
+    scores: set[float] = field(default_factory=set)
+    """What its programs measured, for masking."""
+    effect: float | None = None
+    """Measured effect: the most that a program of it gained over the one that it changed. By
+    this a judge is checked: fitness itself is above all that of the changed program."""
+    epoch: int = 0
+    """Feedback epoch at its first measurement."""
+
+    @property
+    def discarded(self) -> bool:
+        """By any review."""
+        return any(review.verdict == "fail" for review in self.reviews)
+
+    @property
+    def admitted(self) -> bool:
+        """Reviewed and not discarded."""
+        return bool(self.reviews) and not self.discarded
+
+    @property
+    def novelty(self) -> float:
+        """1 to 5; 3 as long as no review says."""
+        return next((float(r.novelty) for r in self.reviews if r.novelty is not None), 3.0)
+
+    @property
+    def text(self) -> str:
+        """By which it is compared with others."""
+        return f"{self.idea.title}\n{self.idea.claim}\n{self.idea.mechanism}"
+
+
+class Funnel:
+    """The picture. Fed by ``observe`` and ``learn`` in the archive's order.
+
+    Attributes:
+        entries: Ideas in sight, by number.
+        ideas: How many were ever recorded.
+        matches: Rated matches ever recorded.
+        invalid: Those of all matches whose verdict could not be read.
+        started: Implementations begun.
+        evaluations: Candidates that used up an evaluation.
+        improved_at: Evaluations there were at the last improvement of the best.
+        feedback: What the meta-reviews said, by epoch.
+        judge: The masked check of the judge.
+    """
+
+    def __init__(self, objective: Objective | None, calls: int, held: int = HELD) -> None:
+        """Start empty.
+
+        Args:
+            objective: The first one; ``None`` without an evaluator.
+            calls: Verdicts of one check of the judge.
+            held: Ideas to keep in sight.
+        """
+        self.entries: dict[int, Entry] = {}
+        self.ideas = self.matches = self.invalid = 0
+        self.started = self.measured = 0
+        self.evaluations = self.improved_at = 0
+        self.best: int | None = None
+        self.plan: Plan | None = None
+        self.feedback: dict[int, str] = {}
+        self.overview: Overview | None = None
+        self.judge = JudgeCheck(calls)
+        self.checked_pairs: set[Pair] = set()
+        self.met: set[Pair] = set()
+        self.since_feedback: Counter[str] = Counter()
+        self._objective = objective
+        self._held = held
+        self._gains: dict[int, float] = {}
+        self._played: deque[Match] = deque(maxlen=20 * held)
+        self._selected: dict[int, Selection] = {}
+        self._ratings: dict[int, Rating] | None = None
+        self._forecasts: dict[int, Forecast] | None = None
+        self._vectors: dict[int, Vector] | None = None
+
+    # -- the fold -----------------------------------------------------------------------
+
+    def observe(self, candidate: Candidate) -> None:
+        """Take in a settled candidate."""
+        assert candidate.outcome is not None
+        self._forecasts = None
+        if candidate.outcome.evaluated:
+            self.evaluations += 1
+            self.since_feedback["evaluations"] += 1
+        selection = self._selected.get(candidate.step)
+        entry = None
+        if selection is not None and selection.operator == IMPLEMENT:
+            entry = self.entries.get(selection.ideas[0])
+        if candidate.scored and self._objective is not None:
+            score = candidate.scores[self._objective.name]
+            self._measure(candidate, self._objective.gain(score), entry)
+
+    def learn(self, recorded: Recorded) -> None:
+        """Take in another fact."""
+        self._forecasts = None
+        match recorded.fact:
+            case Plan() as plan:
+                self.plan = plan
+            case Idea() as idea:
+                self._admit(Entry(recorded.number, idea, born=self.evaluations))
+            case Review() as review:
+                if review.idea in self.entries:
+                    self.entries[review.idea].reviews.append(review)
+            case Match(between="ideas") as match:
+                self._judge(match)
+            case Selection() as selection:
+                self._selected[recorded.step] = selection
+                if selection.operator == IMPLEMENT:
+                    self.started += 1
+                    if selection.ideas[0] in self.entries:
+                        self.entries[selection.ideas[0]].started += 1
+            case Overview(purpose="feedback") as feedback:
+                self.feedback[feedback.epoch] = feedback.text
+                self.feedback.pop(feedback.epoch - EPOCHS_HELD, None)
+                self.since_feedback.clear()
+            case Overview() as overview:
+                self.overview = overview
+
+    def in_flight(self, open_steps: Sequence[int]) -> list[Selection]:
+        """What the open steps work on. Those that have ended are forgotten."""
+        self._selected = {s: self._selected[s] for s in open_steps if s in self._selected}
+        return list(self._selected.values())
+
+    # -- what follows from it --------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """Meta-reviews so far."""
+        return max(self.feedback, default=0)
+
+    @property
+    def admitted(self) -> list[Entry]:
+        """Ideas that may play and be implemented, oldest first."""
+        return [entry for entry in self.entries.values() if entry.admitted]
+
+    @property
+    def gains(self) -> dict[int, float]:
+        """Measured fitness of the ideas that have one."""
+        return {n: e.gain for n, e in self.entries.items() if e.gain is not None}
+
+    @property
+    def effects(self) -> dict[int, float]:
+        """Measured effect of the ideas that have one."""
+        return {n: e.effect for n, e in self.entries.items() if e.effect is not None}
+
+    def ratings(self) -> dict[int, Rating]:
+        """Bradley-Terry over all ideas in sight."""
+        if self._ratings is None:
+            place = {number: i for i, number in enumerate(self.entries)}
+            rated = [
+                ratings.Match(place[a], place[b], m.shares[0] if m.shares else None, m.weight)
+                for m in self._played
+                for a, b in [m.contestants[:2]]
+                if a in place and b in place
+            ]
+            fitted = ratings.bradley_terry(len(place), rated)
+            self._ratings = dict(zip(place, fitted, strict=True))
+        return self._ratings
+
+    def contestants(self, in_flight: Sequence[Selection], match: str) -> list[Contestant]:
+        """All who may play; matches in flight, selected by that operator, count as played."""
+        busy = Counter(n for s in in_flight if s.operator == match for n in s.ideas)
+        rated = self.ratings()
+        return [
+            Contestant(
+                e.number, rated[e.number].value, e.played + busy[e.number], e.gain is not None
+            )
+            for e in self.admitted
+        ]
+
+    def forecasts(self) -> dict[int, Forecast]:
+        """Calibrated expectation of every admitted idea's fitness; measured ones as measured.
+
+        In standard deviations of the measured ideas' fitness.
+        """
+        if self._forecasts is None:
+            self._forecasts = self._forecast()
+        return self._forecasts
+
+    def _forecast(self) -> dict[int, Forecast]:
+        admitted, rated = self.admitted, self.ratings()
+        rating = Scale.of([rated[e.number].value for e in admitted])
+        novelty = Scale.of([e.novelty for e in admitted])
+        fitness = Scale.of(list(self.gains.values()))
+        lowest = min(self.gains.values(), default=0.0)
+
+        def prospect(entry: Entry) -> Prospect:
+            """A base program that is no longer in sight counts as the worst."""
+            known = [self._gains[n] for n in entry.idea.candidates if n in self._gains]
+            return Prospect(
+                rating=rating.standardised(rated[entry.number].value),
+                parent=fitness.standardised(max(known, default=lowest)),
+                novelty=novelty.standardised(entry.novelty),
+            )
+
+        blend = Blend(
+            [(prospect(e), fitness.standardised(e.gain)) for e in admitted if e.gain is not None]
+        )
+        found = {}
+        for entry in admitted:
+            if entry.gain is not None:
+                found[entry.number] = Forecast(fitness.standardised(entry.gain), 0.0)
+            else:
+                error = rated[entry.number].error / rating.spread if rating.spread else 0.0
+                found[entry.number] = blend.forecast(prospect(entry), error)
+        return found
+
+    def slot_bias(self) -> float:
+        """How much the judge favours the idea shown first, in logits; 0 until 20 verdicts.
+
+        The order is left to chance, so the verdicts tell it themselves. Matches that were
+        judged in both orders do not count.
+        """
+        told = [
+            ratings.Match(0, 1, m.shares[0])
+            for m in self._played
+            if m.shares is not None and m.mode == "single"
+        ]
+        return ratings.slot_bias(told) if len(told) >= TELLING_VERDICTS else 0.0
+
+    def similarity(self, number: int, other: int) -> float:
+        """Of two ideas, by their words, 0 to 1."""
+        if self._vectors is None:
+            texts = [entry.text for entry in self.entries.values()]
+            self._vectors = dict(zip(self.entries, tfidf(texts), strict=True))
+        return cosine(self._vectors[number], self._vectors[other])
+
+    def nearest(self, number: int, among: Collection[int], limit: int = 1) -> list[int]:
+        """The most similar ideas among some, the older one on ties."""
+        if number not in self.entries:
+            return []
+        others = [other for other in among if other != number]
+        return sorted(others, key=lambda n: (-self.similarity(number, n), n))[:limit]
+
+    def rewards(self, window: int) -> dict[str, tuple[int, int]]:
+        """For each way of making ideas, how many of its ideas paid and how many have ended.
+
+        With an evaluator an idea paid if its program beat the one it changed, and has failed if
+        it was discarded, did not do so, or was not tried within ``window`` evaluations. Without
+        one it paid if it is in the top quartile.
+        """
+        cut = top_quartile([rating.value for rating in self.ratings().values()])
+        found: dict[str, tuple[int, int]] = {}
+        for entry in self.entries.values():
+            if self._objective is None:
+                paid = entry.admitted and self.ratings()[entry.number].value >= cut
+                ended = entry.discarded or entry.played > 1
+            else:
+                paid = entry.effect is not None and entry.effect > 0
+                ended = entry.discarded or entry.program is not None
+                ended |= self.evaluations - entry.born > window
+            if ended:
+                wins, trials = found.get(entry.idea.operator, (0, 0))
+                found[entry.idea.operator] = (wins + paid, trials + 1)
+        return found
+
+    # -- within ------------------------------------------------------------------------
+
+    def _measure(self, candidate: Candidate, gain: float, entry: Entry | None) -> None:
+        parent = self._gains.get(candidate.parents[0]) if candidate.parents else None
+        best = self._gains.get(self.best) if self.best is not None else None
+        if best is None or gain > best:
+            self.best = candidate.number
+            self.improved_at = self.evaluations
+            self._gains[candidate.number] = gain
+        if entry is None:
+            return
+        self._gains[candidate.number] = gain
+        entry.scores |= set(candidate.scores.values())
+        if parent is not None:
+            entry.effect = max(gain - parent, -math.inf if entry.effect is None else entry.effect)
+        if entry.gain is None:
+            self.measured += 1
+            entry.epoch = self.epoch
+        if entry.gain is None or gain > entry.gain:
+            entry.gain, entry.program = gain, candidate.number
+
+    def _admit(self, entry: Entry) -> None:
+        self.ideas += 1
+        self.entries[entry.number] = entry
+        self._ratings = self._vectors = None
+        while len(self.entries) > self._held:
+            self._forget(self._superfluous())
+
+    def _superfluous(self) -> int:
+        """Who leaves.
+
+        The oldest discarded idea; else, of too many that wait, the one rated worst; else the
+        oldest measured one that is no champion.
+        """
+        discarded = [n for n, entry in self.entries.items() if entry.discarded]
+        if discarded:
+            return discarded[0]
+        busy = {number for selection in self._selected.values() for number in selection.ideas}
+        waiting = [e.number for e in self.admitted if not e.started and e.number not in busy]
+        if len(waiting) > self._held // 2:
+            return min(waiting, key=lambda number: self.ratings()[number].value)
+        champions = sorted(self.gains, key=lambda number: -self.gains[number])[:CHAMPIONS]
+        kept = busy.union(champions, waiting)
+        tried = (n for n, entry in self.entries.items() if entry.started and n not in kept)
+        return next(tried, next(iter(self.entries)))
+
+    def _forget(self, number: int) -> None:
+        gone = self.entries.pop(number)
+        self._ratings = self._vectors = None
+        if gone.program is not None and gone.program != self.best:
+            self._gains.pop(gone.program, None)
+        self.met = {pair for pair in self.met if number not in pair}
+        self.checked_pairs = {pair for pair in self.checked_pairs if number not in pair}
+
+    def _judge(self, match: Match) -> None:
+        entries = [self.entries[number] for number in match.contestants if number in self.entries]
+        self.invalid += match.shares is None
+        if match.purpose == "rating":
+            self.matches += 1
+            self.since_feedback["matches"] += 1
+        if len(match.contestants) != 2 or len(entries) != 2:
+            return
+        first, second = entries
+        if match.purpose == "calibration":
+            known = first.effect is not None and second.effect is not None
+            apart = (first.effect or 0.0) - (second.effect or 0.0)
+            self.judge.add(match.shares[0] if match.shares and known else None, apart)
+            self.checked_pairs.add(Pair(match.contestants))
+        elif match.purpose == "rating":
+            self._played.append(match)
+            self.met.add(Pair(match.contestants))
+            self._ratings = None
+            first.played += 1
+            second.played += 1

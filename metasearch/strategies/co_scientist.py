@@ -1,0 +1,352 @@
+"""The AI co-scientist over programs: a tournament of ideas decides what is built and measured.
+
+*Towards an AI co-scientist* (arXiv 2502.18864): agents for generation, reflection, ranking,
+proximity, evolution and meta-review work on ideas, and a supervisor chooses the next task. Here
+the best ideas become programs and are measured. A step is one task. Two numbers are never mixed:
+what judges think of an idea before, and what was measured after. Without an evaluator there are
+ideas only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from metasearch.campaign import Role
+from metasearch.candidate import Candidate
+from metasearch.exchange import Message
+from metasearch.facts import (
+    Assumption,
+    Idea,
+    Match,
+    Origin,
+    Overview,
+    Plan,
+    Recorded,
+    Review,
+    Selection,
+    Turn,
+)
+from metasearch.formats import EDITS
+from metasearch.operators.funnel import INITIAL, Funnel
+from metasearch.operators.prompts import shorten, show, task_message
+from metasearch.operators.proposals import propose
+from metasearch.operators.ratings import both_orders, soft_verdict
+from metasearch.prompts import Part
+from metasearch.step import Refused, Rejected, Step, Task
+from metasearch.strategies.co_scientist_briefing import (
+    CRITERIA,
+    LINE,
+    Briefing,
+    lines,
+    listed,
+    outcomes,
+    quoted,
+)
+from metasearch.strategies.co_scientist_forms import (
+    DebateForm,
+    DeepReviewForm,
+    IdeaForm,
+    InitialReviewForm,
+    PlanForm,
+    ReviewForm,
+    VerdictForm,
+)
+from metasearch.strategies.co_scientist_supervisor import (
+    WINDOW,
+    CoScientistOptions,
+    Job,
+    Supervisor,
+)
+
+BIASED = 1.5
+"""Logits by which a judge may favour the first slot before debates are judged in both orders."""
+FEEDBACK = 4_000
+"""Characters kept of a meta-review; 400 words are asked for."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One judged pair."""
+
+    share: float | None
+    """The first one's; ``None`` if there is no valid verdict."""
+    weight: float
+    rationale: str
+    transcript: tuple[Turn, ...]
+
+
+Agent = Callable[[Step, Job, Briefing], Coroutine[None, None, None]]
+
+
+class CoScientist:
+    """See the module."""
+
+    paper: ClassVar[str] = "Towards an AI co-scientist, arXiv 2502.18864"
+    idea: ClassVar[str] = "ideas are reviewed, debated and evolved; the best become programs"
+    roles: ClassVar[tuple[Role, ...]] = ("propose", "review", "judge", "summarise")
+    Options = CoScientistOptions
+
+    def __init__(self, task: Task, options: CoScientistOptions) -> None:
+        self.options = options
+        self.task = task
+        objective = task.objectives[0] if task.objectives else None
+        self.funnel = Funnel(objective, options.calibration_calls)
+        self.supervisor = Supervisor(options, measures=objective is not None)
+        self.agents: dict[str, Agent] = {
+            "supervisor": self.parse_goal,
+            "generation": self.generate,
+            "reflection": self.reflect,
+            "ranking": self.rank,
+            "evolution": self.evolve,
+            "program": self.implement,
+            "metareview": self.look_back,
+        }
+
+    def observe(self, candidate: Candidate) -> None:
+        """Fold a measurement."""
+        self.funnel.observe(candidate)
+
+    def learn(self, recorded: Recorded) -> None:
+        """Fold an idea, a review, a match, a choice or a meta-review."""
+        self.funnel.learn(recorded)
+
+    async def step(self, ctx: Step) -> None:
+        """The supervisor's next task."""
+        in_flight = self.funnel.in_flight(ctx.archive.open_steps())
+        job = self.supervisor.choose(self.funnel, in_flight, ctx.rng)
+        if job is None:  # what is in flight may bring new work
+            await ctx.settled(ctx.number, since=ctx.number)
+            return
+        ctx.record(Selection(operator=job.name, ideas=job.ideas, candidates=job.candidates))
+        brief = Briefing(ctx, self.funnel, self.task, measures=self.supervisor.measures)
+        await self.agents[job.agent](ctx, job, brief)
+
+    async def parse_goal(self, ctx: Step, job: Job, brief: Briefing) -> None:
+        """What is wanted, in words that all later prompts show."""
+        form = await ctx.ask_for(PlanForm, brief.talk("goal", []), role="summarise")
+        if isinstance(form, Refused):
+            form = PlanForm(criteria=[], constraints=[], attributes=[])
+        ctx.record(
+            Plan(
+                goal=self.task.description,
+                criteria=tuple(form.criteria[:20]) or CRITERIA,
+                constraints=tuple(form.constraints[:20]),
+                attributes=tuple(form.attributes[:20]),
+            )
+        )
+
+    async def generate(self, ctx: Step, job: Job, brief: Briefing) -> None:
+        """A new idea: by exploring, by experts' debate, from assumptions, or where gaps are."""
+        minds = ctx.rng.random() < self.options.feedback_share
+        parts = [*self.base(ctx, job, brief), brief.known()]
+        if job.method == "expand" and self.funnel.overview is not None:
+            text = shorten(self.funnel.overview.text, FEEDBACK)
+            parts.append(brief.section("Overview of the work so far", text, priority=2))
+        feedback = brief.feedback() if minds else ""
+        await self.think(ctx, brief.talk("generate", parts, feedback, method=job.method), job)
+
+    async def evolve(self, ctx: Step, job: Job, brief: Briefing) -> None:
+        """A new idea from others. It replaces none of them, and has to win matches of its own."""
+        heading = "One of the ideas to work on" if len(job.ideas) > 1 else "The idea to work on"
+        parts = self.base(ctx, job, brief)
+        for number in job.ideas:
+            parts.append(brief.section(heading, brief.account(self.funnel.entries[number])))
+        asked = brief.talk("evolve", parts, brief.feedback(), method=job.method)
+        await self.think(ctx, asked, job)
+
+    def base(self, ctx: Step, job: Job, brief: Briefing) -> list[Part]:
+        """The program that a new idea is to improve, if there are programs."""
+        shown = [show(ctx, ctx.archive.candidate(number)) for number in job.candidates[:1]]
+        return brief.program(shown[0]) if shown else []
+
+    async def think(self, ctx: Step, asked: Sequence[Message], job: Job) -> None:
+        """Ask for an idea and record it, also if it turns out to be a repetition."""
+        form = await ctx.ask_for(IdeaForm, asked, role="propose")
+        if isinstance(form, Refused):
+            await self.give_up(ctx, f"no idea could be read: {form.reason}", job)
+            return
+        idea = ctx.record(
+            Idea(
+                title=form.title,
+                claim=form.claim,
+                mechanism=form.mechanism,
+                expected=form.expected,
+                assumptions=tuple(form.assumptions[:20]),
+                predicted=form.predicted,
+                operator=job.method,
+                parents=job.ideas,
+                candidates=job.candidates,
+            )
+        )
+        older = [number for number in self.funnel.entries if number < idea.number]
+        for twin in self.funnel.nearest(idea.number, older):
+            similarity = self.funnel.similarity(idea.number, twin)
+            if similarity >= self.options.duplicate:
+                ctx.record(
+                    Review(
+                        idea=idea.number,
+                        method="proximity",
+                        verdict="fail",
+                        label="duplicate",
+                        text=f"Repeats idea {twin}; similarity {similarity:.2f}.",
+                    )
+                )
+
+    async def reflect(self, ctx: Step, job: Job, brief: Briefing) -> None:
+        """One review. An explicit fail discards the idea, whatever the method."""
+        number = job.ideas[0]
+        tried = job.method == "full"
+        among = self.funnel.gains if tried else [e.number for e in self.funnel.admitted]
+        near = [self.funnel.entries[n] for n in self.funnel.nearest(number, among, limit=3)]
+        shown = "\n\n".join(map(brief.account, near)) if tried else lines(near)
+        heading = "What was tried nearby" if tried else "The ideas that are nearest to it"
+        parts = [
+            brief.section("The idea", quoted(self.funnel.entries[number].idea)),
+            brief.section(heading, shown, priority=2),
+        ]
+        asked = brief.talk("review", parts, brief.feedback(), method=job.method)
+        review = await self.review(ctx, asked, number, job.method)
+        ctx.record(review)
+        if review.verdict == "fail" and not self.funnel.admitted:
+            await self.give_up(ctx, f"no idea passes its review; the last: {review.text}", job)
+
+    async def review(self, ctx: Step, asked: Sequence[Message], idea: int, method: str) -> Review:
+        """The review in words; one that cannot be read discards nothing."""
+        form: InitialReviewForm | DeepReviewForm | ReviewForm | Refused
+        if method == INITIAL:
+            form = await ctx.ask_for(InitialReviewForm, asked, role="review")
+        elif method == "deep":
+            form = await ctx.ask_for(DeepReviewForm, asked, role="review")
+        else:
+            form = await ctx.ask_for(ReviewForm, asked, role="review")
+        if isinstance(form, Refused):
+            return Review(idea=idea, method=method, verdict=None, text=form.reason)
+        assumptions = form.assumptions[:20] if isinstance(form, DeepReviewForm) else ()
+        return Review(
+            idea=idea,
+            method=method,
+            verdict=form.verdict,
+            text=form.review,
+            novelty=form.novelty if isinstance(form, InitialReviewForm) else None,
+            assumptions=tuple(Assumption(**each.model_dump()) for each in assumptions),
+        )
+
+    async def rank(self, ctx: Step, job: Job, brief: Briefing) -> None:
+        """One match: by a single verdict, or for the best by a debate.
+
+        A calibrating match is of measured ideas, masked: the judge sees what there was to see
+        before either was measured.
+        """
+        a, b = (self.funnel.entries[number] for number in job.ideas)
+        calibrating = job.method == "calibrate"
+        feedback = brief.feedback(min(a.epoch, b.epoch) if calibrating else None)
+        orders = [(a, b)]
+        if job.debate and abs(self.funnel.slot_bias()) >= BIASED:
+            orders.append((b, a))
+        shown = [brief.pair(one, other) for one, other in orders]
+        judged = [await self.judge(ctx, pair, job, brief, feedback) for pair in shown]
+        share = judged[0].share
+        if len(judged) == 2:
+            share = both_orders(hard(judged[0].share), hard(judged[1].share))
+        ctx.record(
+            Match(
+                between="ideas",
+                contestants=job.ideas,
+                shares=None if share is None else (share, 1 - share),
+                mode="debate" if job.debate else "single",
+                purpose="calibration" if calibrating else "rating",
+                weight=judged[0].weight,
+                transcript=judged[0].transcript,
+                rationale="\n\n".join(each.rationale for each in judged),
+            )
+        )
+
+    async def judge(
+        self, ctx: Step, pair: list[Part], job: Job, brief: Briefing, feedback: str
+    ) -> Judgement:
+        """The verdict on two ideas in the order shown; several opinions count by their accord."""
+        acted = job.debate and self.options.debate_calls == "one"
+        turns: list[Turn] = []
+        for number in range(self.options.debate_turns if job.debate and not acted else 0):
+            side, parts = number % 2 + 1, [*pair, brief.said(turns)]
+            asked = brief.talk("debate", parts, feedback, side=side, said=bool(turns))
+            reply = await ctx.ask(asked, role="judge")
+            turns.append(Turn(speaker=f"For idea {side}", text=reply.text))
+        rounds = self.options.debate_turns if acted else 0
+        asked = brief.talk("match", [*pair, brief.said(turns)], feedback, rounds=rounds)
+        form: type[DebateForm | VerdictForm] = DebateForm if acted else VerdictForm
+        votes = [ctx.ask_for(form, asked, role="judge") for _ in range(self.options.votes)]
+        answers = await asyncio.gather(*votes)
+        opinions = [answer for answer in answers if not isinstance(answer, Refused)]
+        if not opinions:
+            faults = [answer.reason for answer in answers if isinstance(answer, Refused)]
+            return Judgement(None, 1.0, f"No valid verdict: {faults[0]}", tuple(turns))
+        share, weight = soft_verdict([opinion.first_is_better for opinion in opinions])
+        if isinstance(opinions[0], DebateForm):
+            turns = [Turn(speaker=t.speaker, text=t.text) for t in opinions[0].turns[:20]]
+        return Judgement(share, weight, opinions[0].analysis, tuple(turns))
+
+    async def implement(self, ctx: Step, job: Job, brief: Briefing) -> None:
+        """The idea becomes a program, and is measured."""
+        entry = self.funnel.entries[job.ideas[0]]
+        base, *others = (show(ctx, ctx.archive.candidate(number)) for number in job.candidates)
+        edit = EDITS[self.options.edit]
+        parts = [*brief.program(base), *map(brief.inspiration, others)]
+        parts += [brief.idea(entry), brief.reviews(entry)]
+        prompt = brief.task("implement", parts, brief.feedback())
+        candidate = await propose(
+            ctx,
+            [task_message(ctx, edit), prompt],
+            base,
+            answer_format=edit,
+            operator="implement",
+            repairs=self.options.repairs,
+        )
+        ctx.record(Origin(candidate=candidate.number, ideas=job.ideas))
+
+    async def look_back(self, ctx: Step, job: Job, brief: Briefing) -> None:
+        """A meta-review: feedback for all later prompts, or an overview of the best ideas."""
+        if job.method == "feedback":
+            matches = [r.fact for r in ctx.archive.facts("match", 200) if r.fact.kind == "match"]
+            reviews = [r.fact for r in ctx.archive.facts("review", 20) if r.fact.kind == "review"]
+            wrong = [text for match in matches if (text := brief.mistaken(match))]
+            epoch = self.funnel.epoch + 1
+            said, why = [r.text for r in reviews], [m.rationale for m in matches[:20] if m.shares]
+            parts = [
+                brief.section("Reviews, latest first", listed(said, LINE), priority=2),
+                brief.section("What decided matches, latest first", listed(why, LINE), priority=3),
+                brief.section("Where the judges were wrong", listed(wrong[:5], 2 * LINE), 1),
+                brief.section(
+                    "How ideas fared by the way they were made",
+                    outcomes(self.funnel.rewards(WINDOW)),
+                ),
+            ]
+            asked = brief.talk("feedback", parts, brief.feedback())
+            reply = await ctx.ask(asked, role="summarise")
+            text = shorten(reply.text, FEEDBACK)
+            ctx.record(Overview(purpose="feedback", epoch=epoch, text=text))
+        else:
+            epoch = self.funnel.epoch
+            ratings = self.funnel.ratings()
+            parts = []
+            for number in job.ideas:
+                account = brief.account(self.funnel.entries[number])
+                rating = f"{ratings[number].value:.0f} ± {ratings[number].error:.0f}"
+                text = f"{account}\nJudges' rating: {rating}"
+                parts.append(brief.section("One of the best ideas, best first", text, priority=1))
+            asked = brief.talk("overview", parts, brief.feedback())
+            reply = await ctx.ask(asked, role="summarise")
+            ctx.record(Overview(purpose="summary", epoch=epoch, text=reply.text, ideas=job.ideas))
+
+    async def give_up(self, ctx: Step, reason: str, job: Job) -> None:
+        """A model that gives nothing to work with is a proposal without a program."""
+        if self.supervisor.measures:
+            await ctx.evaluate(Rejected(reason), parents=[], operator=job.method)
+
+
+def hard(share: float | None) -> float | None:
+    """A verdict without its doubts."""
+    return None if share is None else 0.5 + ((share > 0.5) - (share < 0.5)) / 2

@@ -1,0 +1,392 @@
+"""The supervisor of ``co_scientist``: its options, and which task comes next.
+
+Hard needs first. What is left is drawn by weights ``0.05 + UCB * backlog``, where the ways of
+making ideas earn their UCB by what became of their ideas. The paper asks for weighted sampling
+and gives no formula. A choice follows from the fold and the step's generator alone.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from metasearch.facts import Selection
+from metasearch.formats import EditName
+from metasearch.operators.calibration import telling_pair
+from metasearch.operators.funnel import IMPLEMENT, INITIAL, Entry, Funnel
+from metasearch.operators.tournament import (
+    SETTLED,
+    Pair,
+    choose_pair,
+    debated,
+    top_quartile,
+)
+
+GENERATION = ("explore", "debate", "assumptions", "expand")
+EVOLUTION = ("ground", "feasible", "inspire", "combine", "simplify", "out_of_box")
+INITIAL_REVIEW = f"reflection.{INITIAL}"
+MATCH = "ranking.match"
+CALIBRATE = "ranking.calibrate"
+FEEDBACK = "metareview.feedback"
+OVERVIEW = "metareview.overview"
+PLAN = "supervisor.plan"
+
+_IDEAS_ONLY = 40
+"""Ideas to stop at without an evaluator, if no other number is given."""
+WINDOW = 20
+"""Evaluations within which an idea has to pay, and after which the best counts as stuck."""
+_LEAST = 0.05
+
+Reflection = Literal["full", "deep", "simulate"]
+
+
+class CoScientistOptions(BaseModel):
+    """Options of ``co_scientist``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    initial_ideas: int = Field(default=8, ge=1, le=200)
+    """Ideas before the first one becomes a program."""
+    ideas_per_evaluation: float = Field(default=3.0, ge=0, le=50)
+    """New ideas for each further one that becomes a program; 0 makes programs as fast as it can."""
+    max_ideas: int | None = Field(default=None, ge=1)
+    """Without an evaluator 40 if not given, else no limit."""
+    matches_per_idea: int = Field(default=4, ge=1, le=64)
+    unchecked_matches: int = Field(default=2, ge=1, le=64)
+    """Matches per idea as long as the judge has not been checked."""
+    similar_share: float = Field(default=0.4, ge=0, le=1)
+    """Share of the matches in which similar ideas are preferred."""
+    votes: int = Field(default=1, ge=1, le=20)
+    """Verdicts asked for each match; where they disagree, the match counts less."""
+    debate_turns: int = Field(default=4, ge=3, le=10)
+    debate_calls: Literal["one", "many"] = "one"
+    """Whether one call plays a debate or each turn is a call."""
+    duplicate: float = Field(default=0.92, gt=0, le=1)
+    """Similarity from which on an idea counts as a repetition."""
+    reflections: tuple[Reflection, ...] = ("full",)
+    """Reviews that ideas of the top quartile get besides the initial one."""
+    calibration_items: int = Field(default=40, ge=2)
+    """Measured ideas before the judge is checked, and again between two checks."""
+    calibration_calls: int = Field(default=100, ge=1)
+    calibration_floor: float = Field(default=0.57, ge=0, le=1)
+    """Agreement below which new ideas get 1 match."""
+    random_share: float = Field(default=0.1, ge=0, le=1)
+    """Share of the implemented ideas that are drawn uniformly."""
+    kappa: float = Field(default=1.0, ge=0)
+    """How many standard errors of the forecast count for an idea."""
+    top: int = Field(default=5, ge=2, le=20)
+    """Ideas that evolution works on."""
+    overview: int = Field(default=10, ge=1, le=50)
+    """Ideas that the overview speaks of."""
+    feedback_share: float = Field(default=0.7, ge=0, le=1)
+    """Share of the generation prompts that hold the meta-review's feedback."""
+    feedback_evaluations: int = Field(default=25, ge=1)
+    feedback_matches: int = Field(default=50, ge=1)
+    """A meta-review is due after so many evaluations or matches."""
+    repairs: int = Field(default=3, ge=0, le=10)
+    """Turns to correct an edit that cannot be used."""
+    edit: EditName = "files"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One task: who does what with which ideas."""
+
+    name: str
+    """``agent.method``."""
+    ideas: tuple[int, ...] = ()
+    candidates: tuple[int, ...] = ()
+    """Programs it builds on, the one to change first."""
+    debate: bool = False
+
+    @property
+    def agent(self) -> str:
+        """Whose task it is."""
+        return self.name.partition(".")[0]
+
+    @property
+    def method(self) -> str:
+        """The way of doing it."""
+        return self.name.partition(".")[2]
+
+
+class Supervisor:
+    """See the module."""
+
+    def __init__(self, options: CoScientistOptions, *, measures: bool) -> None:
+        """Prepare.
+
+        Args:
+            options: The strategy's.
+            measures: Whether there is an evaluator; else ideas are all there is.
+        """
+        self.options = options
+        self.measures = measures
+        cap = options.max_ideas
+        self.cap = cap if cap is not None or measures else _IDEAS_ONLY
+
+    def choose(
+        self, funnel: Funnel, in_flight: Sequence[Selection], rng: random.Random
+    ) -> Job | None:
+        """The next task; ``None`` if there is none until one in flight has ended."""
+        return _Choice(self, funnel, in_flight, rng).made()
+
+
+class _Choice:
+    """One choice of the supervisor, on one state of the picture."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        funnel: Funnel,
+        in_flight: Sequence[Selection],
+        rng: random.Random,
+    ) -> None:
+        self.options = supervisor.options
+        self.measures = supervisor.measures
+        self.funnel = funnel
+        self.in_flight = in_flight
+        self.rng = rng
+        making = sum(s.operator.startswith(("generation", "evolution")) for s in in_flight)
+        self.full = supervisor.cap is not None and funnel.ideas + making >= supervisor.cap
+        self.contestants = funnel.contestants(in_flight, MATCH)
+        self.unmeasured = [c for c in self.contestants if not c.measured]
+        self.wanted = self.options.matches_per_idea
+        if self.measures:
+            self.wanted = funnel.judge.matches_wanted(
+                self.wanted, self.options.unchecked_matches, self.options.calibration_floor
+            )
+
+    def made(self) -> Job | None:
+        return (
+            self.plan()
+            or self.initial_review()
+            or self.match(below=min(SETTLED, self.wanted))
+            or self.meta_review()
+            or self.implement()
+            or self.calibrate()
+            or self.weighted()
+        )
+
+    # -- hard needs ------------------------------------------------------------------------
+
+    def plan(self) -> Job | None:
+        if self.funnel.plan is None and not self.busy(PLAN):
+            return Job(PLAN)
+        return None
+
+    def initial_review(self) -> Job | None:
+        busy = self.busy(INITIAL_REVIEW)
+        for entry in self.funnel.entries.values():
+            if not entry.reviews and entry.number not in busy:
+                return Job(INITIAL_REVIEW, (entry.number,))
+        return None
+
+    def match(self, below: int) -> Job | None:
+        """A match for an idea that has had fewer than so many."""
+        needing = {c.number for c in self.unmeasured if c.played < below}
+        if not needing:
+            return None
+        pair = choose_pair(
+            self.contestants,
+            self.funnel.met,
+            [Pair(s.ideas) for s in self.in_flight if s.operator == MATCH],
+            self.funnel.similarity,
+            self.rng,
+            needing=needing,
+            similar_share=self.options.similar_share,
+        )
+        if pair is None:
+            return None
+        best = top_quartile([c.rating for c in self.contestants])
+        known = {c.number: c for c in self.contestants}
+        return Job(MATCH, pair, debate=debated([known[number] for number in pair], best))
+
+    def meta_review(self) -> Job | None:
+        if self.busy(FEEDBACK) or self.busy(OVERVIEW):
+            return None
+        since = self.funnel.since_feedback
+        if (
+            since["evaluations"] >= self.options.feedback_evaluations
+            or since["matches"] >= self.options.feedback_matches
+        ):
+            return Job(FEEDBACK)
+        written = self.funnel.overview.epoch if self.funnel.overview else 0
+        return self.overview() if written < self.funnel.epoch else None
+
+    def overview(self) -> Job | None:
+        """An account of the best ideas, by rating or, where it is known, by fitness."""
+        best = self.best(self.options.overview)
+        return Job(OVERVIEW, tuple(e.number for e in best)) if best else None
+
+    def implement(self) -> Job | None:
+        """A program for the most promising idea, once enough others have been thought of."""
+        if not self.measures or self.funnel.best is None:
+            return None
+        spare = self.funnel.ideas - self.options.initial_ideas
+        if spare < self.options.ideas_per_evaluation * self.funnel.started and not self.full:
+            return None
+        busy = self.busy(IMPLEMENT)
+        free = [e for e in self.funnel.admitted if e.number not in busy]
+        entry = self.promising([e for e in free if not e.started])
+        if entry is None:  # a new attempt at one that was tried
+            tried = [e for e in self.best(len(free)) if e in free][: self.options.top]
+            entry = self.rng.choice(tried) if tried else None
+        return Job(IMPLEMENT, (entry.number,), self.programs(entry)) if entry else None
+
+    def calibrate(self) -> Job | None:
+        """A masked pair for the judge, a whole round of them for each 40 measured ideas."""
+        asking = [Pair(s.ideas) for s in self.in_flight if s.operator == CALIBRATE]
+        rounds = self.funnel.measured // self.options.calibration_items
+        due = rounds * self.options.calibration_calls
+        if self.funnel.judge.total + len(asking) >= due:
+            return None
+        pair = telling_pair(self.funnel.effects, {*self.funnel.checked_pairs, *asking}, self.rng)
+        return Job(CALIBRATE, pair) if pair else None
+
+    # -- what is drawn ---------------------------------------------------------------------
+
+    def weighted(self) -> Job | None:
+        """One of the other tasks that can be done now, by weight."""
+        jobs: list[Job] = []
+        weights: list[float] = []
+
+        def offer(job: Job | None, backlog: float, bound: float = 1.0) -> None:
+            if job is not None:
+                jobs.append(job)
+                weights.append(_LEAST + bound * backlog)
+
+        missing = sum(max(0, self.wanted - c.played) for c in self.unmeasured)
+        if missing:
+            backlog = missing / (self.wanted * len(self.unmeasured))
+            offer(self.match(below=self.wanted), backlog)
+        offer(*self.reflection())
+        if not self.full:
+            bounds = self.bounds()
+            stuck = self.funnel.evaluations - self.funnel.improved_at >= WINDOW
+            parents = len(self.contestants) >= 2
+            for method in GENERATION:
+                if method != "expand" or self.funnel.overview is not None:
+                    backlog = 0.5 if parents else 1.0
+                    base = self.programs()[:1]
+                    offer(Job(f"generation.{method}", candidates=base), backlog, bounds[method])
+            for method in EVOLUTION if parents else ():
+                backlog = 1.0 if stuck or not self.measures else 0.5
+                offer(self.evolution(method), backlog, bounds[method])
+        if jobs:
+            return self.rng.choices(jobs, weights=weights)[0]
+        return self.last_word()
+
+    def reflection(self) -> tuple[Job | None, float]:
+        """A closer look at one of the best that wait, and how many lack one."""
+        cut = top_quartile([c.rating for c in self.contestants])
+        waiting = [c.number for c in self.unmeasured if c.rating >= cut and c.played >= SETTLED]
+        lacking = []
+        for method in self.options.reflections:
+            if method == "full" and not self.funnel.gains:
+                continue  # it looks at what was measured nearby
+            name = f"reflection.{method}"
+            busy = self.busy(name)
+            lacking += [
+                Job(name, (number,))
+                for number in waiting
+                if number not in busy
+                and not any(r.method == method for r in self.funnel.entries[number].reviews)
+            ]
+        if not lacking:
+            return None, 0.0
+        share = len(lacking) / (len(waiting) * len(self.options.reflections))
+        return self.rng.choice(lacking), share
+
+    def evolution(self, method: str) -> Job | None:
+        """New from old: from the best ones, and one by chance."""
+        top = self.best(self.options.top)
+        others = [e for e in self.funnel.admitted if e not in top]
+        pool = top + self.rng.sample(others, min(1, len(others)))
+        match method:
+            case "combine":
+                parents = self.most_distant(top)
+            case "inspire" | "out_of_box":
+                parents = pool
+            case "ground":
+                parents = [e for e in pool if e.gain is not None] or pool
+                parents = [self.rng.choice(parents)]
+            case _:
+                parents = [self.rng.choice(pool)]
+        numbers = tuple(e.number for e in parents)
+        return Job(f"evolution.{method}", numbers, self.programs(*parents))
+
+    def last_word(self) -> Job | None:
+        """Without an evaluator, once all else is done: the overview of what came out."""
+        written = self.funnel.overview
+        numbers = tuple(e.number for e in self.best(self.options.overview))
+        done = written is not None and written.ideas == numbers
+        if self.measures or self.in_flight or done:
+            return None
+        return self.overview()
+
+    # -- what it looks at ------------------------------------------------------------------
+
+    def busy(self, operator: str) -> set[int]:
+        """Ideas that tasks of this name are at; -1 stands for a task without any."""
+        ideas = [s.ideas or (-1,) for s in self.in_flight if s.operator == operator]
+        return {number for numbers in ideas for number in numbers}
+
+    def best(self, count: int) -> list[Entry]:
+        """The best of the admitted ideas."""
+        return self.ranking[:count]
+
+    @cached_property
+    def ranking(self) -> list[Entry]:
+        """The admitted ideas by forecast or measurement, else by rating; best first."""
+        entries = self.funnel.admitted
+        if self.measures:
+            found = self.funnel.forecasts()
+            worth = {number: each.mean for number, each in found.items()}
+        else:
+            worth = {number: each.value for number, each in self.funnel.ratings().items()}
+        return sorted(entries, key=lambda e: (-worth[e.number], e.number))
+
+    def promising(self, entries: Sequence[Entry]) -> Entry | None:
+        """The one with the best forecast, uncertainty counted in; now and then any."""
+        if not entries:
+            return None
+        if self.rng.random() < self.options.random_share:
+            return self.rng.choice(entries)
+        found = self.funnel.forecasts()
+        bounds = [found[e.number].optimistic(self.options.kappa) for e in entries]
+        return self.rng.choice(
+            [e for e, b in zip(entries, bounds, strict=True) if b == max(bounds)]
+        )
+
+    def programs(self, *entries: Entry) -> tuple[int, ...]:
+        """The program to change, the best one or one that the ideas build on, then the other."""
+        lineage = [e.program for e in entries if e.program is not None]
+        lineage += [number for e in entries for number in e.idea.candidates[:1]]
+        known = [n for n in (self.funnel.best, *lineage) if n is not None]
+        two = list(dict.fromkeys(known))[:2]
+        self.rng.shuffle(two)
+        return tuple(two)
+
+    def most_distant(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The pair with the least in common."""
+        similarity = self.funnel.similarity
+        pairs = [(a, b) for i, a in enumerate(entries) for b in entries[i + 1 :]]
+        far = min(pairs, key=lambda pair: similarity(pair[0].number, pair[1].number))
+        return list(far)
+
+    def bounds(self) -> dict[str, float]:
+        """``mean + sqrt(2 ln n / n_k)`` of each way of making ideas; unknown ones count as good."""
+        rewards = self.funnel.rewards(WINDOW)
+        total = sum(trials for _, trials in rewards.values())
+        bounds = {}
+        for method in (*GENERATION, *EVOLUTION):
+            wins, trials = rewards.get(method, (1, 1))
+            bounds[method] = wins / trials + math.sqrt(2 * math.log(max(1, total)) / trials)
+        return bounds
