@@ -17,8 +17,10 @@ from metasearch.archive.facts import (
     State,
     StepRecord,
 )
+from metasearch.archive.neighbours import DIFFER, Duplicates, Near
 
 __all__ = [
+    "DIFFER",
     "NOW",
     "Archive",
     "Bill",
@@ -27,10 +29,12 @@ __all__ = [
     "CampaignSummary",
     "Cost",
     "CurvePoint",
+    "Duplicates",
     "Evaluation",
     "Event",
     "Grouping",
     "Held",
+    "Near",
     "State",
     "StepRecord",
     "default_path",

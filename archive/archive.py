@@ -24,6 +24,7 @@ from metasearch.archive.facts import CampaignSummary, State
 from metasearch.archive.journal import Journal
 from metasearch.archive.lease import Lease, holder
 from metasearch.archive.mapping import as_usage
+from metasearch.archive.neighbours import Neighbours
 from metasearch.archive.records import Records
 from metasearch.campaign import Campaign, CampaignFile
 from metasearch.candidate import Outcome
@@ -58,8 +59,11 @@ _ADD_FILE = """
 INSERT INTO campaign_file (campaign, kind, seq, position, path, blob) VALUES (?, ?, ?, ?, ?, ?)
 """
 _ADD_PROGRESS = """
-INSERT INTO progress VALUES (?, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0.0, 0.0, 0, 0,
-    NULL, 0.0, NULL, '')
+INSERT INTO progress (campaign, seq, steps, candidates, scored, invalid, crashed, timed_out,
+    out_of_memory, output_limit, rejected, input_tokens, output_tokens, cached_tokens,
+    cache_write_tokens, reasoning_tokens, usd, unpriced, model_seconds, lost_usd, lost_unpriced,
+    lost_tokens, best_gain, seconds, ended, reason)
+VALUES (?, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0, 0.0, 0.0, 0, 0, NULL, 0.0, NULL, '')
 """
 _CREATED = "INSERT INTO event (campaign, seq, at, kind, detail) VALUES (?, 1, ?, 'created', ?)"
 
@@ -70,7 +74,7 @@ def default_path() -> Path:
     return Path(named) if named else platformdirs.user_data_path("metasearch") / "archive.db"
 
 
-class CampaignArchive(Lease, Journal, Records, Costs):
+class CampaignArchive(Lease, Journal, Records, Costs, Neighbours):
     """One campaign in an open archive: its facts to read, and to add to.
 
     Not to be shared between threads; every method is one short transaction.

@@ -164,6 +164,25 @@ class ScoreRow(Row, table=True):
     samples: int = integer()
 
 
+class ExampleScoresRow(Row, table=True):
+    """What a score is the mean of: a JSON list with one number for each example."""
+
+    __tablename__ = "example_scores"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["campaign", "seq", "stage", "position"],
+            ["score.campaign", "score.seq", "score.stage", "score.position"],
+        ),
+        content(),
+        CLUSTERED,
+    )
+    campaign: int = primary()
+    seq: int = primary()
+    stage: int = primary()
+    position: int = primary()
+    blob: bytes = binary()
+
+
 class ArtifactRow(Row, table=True):
     """A file that the evaluator attached."""
 
@@ -189,3 +208,38 @@ class ImprovementRow(Row, table=True):
     seconds: float = real()
     usd: float | None = real()
     score: float = real()
+
+
+class DuplicateRow(Row, table=True):
+    """That a proposal was rejected because another candidate has the same program, or nearly."""
+
+    __tablename__ = "duplicate"
+    __table_args__ = (of_candidate("candidate"), of_candidate("original"), CLUSTERED)
+    campaign: int = primary()
+    candidate: int = primary()
+    original: int = integer()
+    measure: str = words()
+    """``exact``, ``identity``, ``shingles`` or ``embedding``."""
+    similarity: float = real()
+
+
+class FingerprintRow(Row, table=True):
+    """That a candidate can be found by keys of a kind."""
+
+    __tablename__ = "fingerprint"
+    __table_args__ = (of_candidate("candidate"), CLUSTERED)
+    campaign: int = primary()
+    kind: str = words(primary_key=True)
+    candidate: int = primary()
+    vector: bytes | None = binary()
+    """Its embedding as 32-bit floats, if a model made it."""
+
+
+class FingerprintKeyRow(Row, table=True):
+    """A number that similar programs probably share."""
+
+    __tablename__ = "fingerprint_key"
+    __table_args__ = (of_candidate("candidate"), CLUSTERED)
+    campaign: int = primary()
+    key: int = primary()
+    candidate: int = primary()

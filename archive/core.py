@@ -32,7 +32,8 @@ NOW = 2**63 - 1
 _COUNTERS: dict[str, float | int | None] = {
     **dict.fromkeys(("facts", "steps", "candidates"), 0),
     **dict.fromkeys(map(str, Outcome), 0),
-    **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"), 0),
+    **dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens"), 0),
+    **dict.fromkeys(("cache_write_tokens", "reasoning_tokens"), 0),
     **dict.fromkeys(("usd", "unpriced", "model_seconds"), 0),
     **dict.fromkeys(("lost_usd", "lost_unpriced", "lost_tokens"), 0),
     "best_gain": None,
@@ -46,6 +47,7 @@ UPDATE progress SET
     output_limit = output_limit + :output_limit, rejected = rejected + :rejected,
     input_tokens = input_tokens + :input_tokens, output_tokens = output_tokens + :output_tokens,
     cached_tokens = cached_tokens + :cached_tokens,
+    cache_write_tokens = cache_write_tokens + :cache_write_tokens,
     reasoning_tokens = reasoning_tokens + :reasoning_tokens,
     usd = usd + :usd, unpriced = unpriced + :unpriced,
     model_seconds = model_seconds + :model_seconds,

@@ -1,14 +1,15 @@
-"""What a campaign's model calls have cost, by model, role or operator."""
+"""What a campaign's model calls have cost, in groups or one by one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from metasearch.archive.core import Core
 from metasearch.archive.mapping import as_usage
 from metasearch.exchange import Usage
 
-Grouping = Literal["model", "role", "operator"]
+Grouping = Literal["model", "role", "operator", "candidate", "call"]
 
 NO_CANDIDATE = "(no candidate)"
 """Stands for the operator of calls that led to none: lost, failed, or of a step under way."""
@@ -16,29 +17,40 @@ OWN_CALLS = "(asked by candidates)"
 """Stands for the operator of calls that candidates made while they were evaluated."""
 
 # A call belongs to the candidate that its step proposed next.
+_NEXT = """coalesce((
+    SELECT {what} FROM candidate WHERE candidate.campaign = exchange.campaign
+    AND candidate.step = exchange.step AND candidate.queued > exchange.asked
+    ORDER BY candidate.queued LIMIT 1), :none)"""
 _NAMES: dict[Grouping, str] = {
     "model": "model",
     "role": "role",
-    "operator": """CASE WHEN asker >= 0 THEN :own ELSE coalesce((
-        SELECT operator FROM candidate WHERE candidate.campaign = exchange.campaign
-        AND candidate.step = exchange.step AND candidate.queued > exchange.asked
-        ORDER BY candidate.queued LIMIT 1), :none) END""",
+    "operator": f"CASE WHEN asker >= 0 THEN :own ELSE {_NEXT.format(what='operator')} END",
+    "candidate": f"""CASE WHEN asker >= 0 THEN '#' || asker
+        ELSE {_NEXT.format(what="'#' || number")} END""",
+    "call": """'step ' || step || ', call ' || call
+        || CASE WHEN asker >= 0 THEN ' of #' || asker ELSE '' END""",
 }
 _COSTS = """
 SELECT {name} AS name, count(*) AS calls, sum(state <> 'answered') AS vain,
     sum(state = 'answered' AND error <> '') AS refused,
     sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-    sum(cached_tokens) AS cached_tokens, sum(reasoning_tokens) AS reasoning_tokens,
+    sum(cached_tokens) AS cached_tokens, sum(cache_write_tokens) AS cache_write_tokens,
+    sum(reasoning_tokens) AS reasoning_tokens,
     total(usd) AS usd, count(*) - count(usd) AS unpriced, total(seconds) AS model_seconds,
     total(CASE WHEN state = 'lost' THEN reserved_usd END) AS held_usd,
     sum(state = 'lost' AND reserved_usd IS NULL) AS held_unpriced
 FROM exchange WHERE campaign = :campaign AND state <> 'pending'
 GROUP BY 1 ORDER BY usd DESC, input_tokens + output_tokens DESC, name
 """
+_CACHED = """
+SELECT model, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
+    usd, usd IS NULL AS unpriced, seconds AS model_seconds
+FROM exchange WHERE campaign = ? AND (cached_tokens > 0 OR cache_write_tokens > 0)
+"""
 
 
 class Cost(NamedTuple):
-    """What the calls of one model, role or operator have cost together."""
+    """What the calls of one group have cost together."""
 
     name: str
     calls: int
@@ -72,3 +84,9 @@ class Costs(Core):
                 )
                 for row in connection.execute(query, names).fetchall()
             ]
+
+    def cached_calls(self) -> Iterator[tuple[str, Usage]]:
+        """Model and usage of each call for which a provider's cache was read or written."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_CACHED, (self._campaign,)).fetchall()
+        return ((row["model"], as_usage(row)) for row in rows)

@@ -37,6 +37,7 @@ _BILL = """
 SELECT count(*) AS calls, coalesce(sum(input_tokens), 0) AS input_tokens,
     coalesce(sum(output_tokens), 0) AS output_tokens,
     coalesce(sum(cached_tokens), 0) AS cached_tokens,
+    coalesce(sum(cache_write_tokens), 0) AS cache_write_tokens,
     coalesce(sum(reasoning_tokens), 0) AS reasoning_tokens, total(usd) AS usd,
     count(*) - count(usd) AS unpriced, total(exchange.seconds) AS model_seconds
 FROM candidate JOIN exchange USING (campaign, step)
@@ -48,8 +49,8 @@ SELECT role, exchange.model, state, json_extract(parameters, '$.temperature') AS
     exchange.seq > coalesce((SELECT max(queued) FROM candidate AS last
         WHERE last.campaign = candidate.campaign AND last.step = candidate.step
         AND last.queued < candidate.queued), 0) AS since,
-    input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, usd IS NULL AS unpriced,
-    seconds AS model_seconds
+    input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, usd,
+    usd IS NULL AS unpriced, seconds AS model_seconds
 FROM candidate JOIN exchange USING (campaign, step)
 WHERE candidate.campaign = ? AND candidate.number = ? AND exchange.asker = -1
     AND exchange.state <> 'pending' AND +exchange.seq < candidate.queued
@@ -69,9 +70,9 @@ WHERE campaign = ? AND step = ? AND asker = ? AND call = ? AND generation = ? OR
 _BEGIN = """
 INSERT INTO exchange (campaign, step, asker, call, generation, asked, seq, role, model, state,
     parameters, reserved_usd, reserved_tokens, finish_reason, error, attempts,
-    input_tokens, output_tokens, cached_tokens, reasoning_tokens, usd, seconds)
+    input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, usd, seconds)
 VALUES (:campaign, :step, :asker, :call, :generation, :seq, :seq, :role, :model, 'pending',
-    :parameters, :reserved_usd, :reserved_tokens, '', '', 0, 0, 0, 0, 0, 0, 0)
+    :parameters, :reserved_usd, :reserved_tokens, '', '', 0, 0, 0, 0, 0, 0, 0, 0)
 """
 _ADD_MESSAGE = """
 INSERT INTO message (campaign, step, asker, call, generation, position, role, blob)
@@ -81,6 +82,7 @@ _END = """
 UPDATE exchange SET seq = :seq, state = :state, reply = :reply, finish_reason = :finish_reason,
     error = :error, attempts = :attempts, input_tokens = :input_tokens,
     output_tokens = :output_tokens, cached_tokens = :cached_tokens,
+    cache_write_tokens = :cache_write_tokens,
     reasoning_tokens = :reasoning_tokens, usd = :usd, seconds = :seconds
 WHERE campaign = :campaign AND step = :step AND asker = :asker AND call = :call
     AND generation = :generation AND state = 'pending'
@@ -353,6 +355,7 @@ class Journal(Core):
                 input_tokens=usage.input_tokens,
                 output_tokens=usage.output_tokens,
                 cached_tokens=usage.cached_tokens,
+                cache_write_tokens=usage.cache_write_tokens,
                 reasoning_tokens=usage.reasoning_tokens,
                 usd=usage.usd or 0.0,
                 unpriced=int(usage.usd is None),

@@ -28,7 +28,7 @@ def as_candidate(
     each of 50,000 candidates at the start of an engine would take longer than reading them.
     """
     (number, step, outcome, digest, operator, island, stage, name, thought) = row[:9]
-    length, feedback, error, seconds, seq, gains, model, temperature = row[9:]
+    length, feedback, error, seconds, seq, gains, model, temperature, original = row[9:]
     return Candidate.model_construct(
         _CANDIDATE_FIELDS,
         number=number,
@@ -49,6 +49,7 @@ def as_candidate(
         thought=thought,
         feedback=feedback,
         error=error,
+        duplicate_of=original,
         seconds=seconds,
         seq=seq,
     )
@@ -60,6 +61,7 @@ def as_usage(row: sqlite3.Row) -> Usage:
         input_tokens=row["input_tokens"],
         output_tokens=row["output_tokens"],
         cached_tokens=row["cached_tokens"],
+        cache_write_tokens=row["cache_write_tokens"],
         reasoning_tokens=row["reasoning_tokens"],
         usd=None if row["unpriced"] else row["usd"],
         seconds=row["model_seconds"],
@@ -91,6 +93,7 @@ def as_exchange(row: sqlite3.Row, messages: tuple[Message, ...], reply: str) -> 
             input_tokens=row["input_tokens"],
             output_tokens=row["output_tokens"],
             cached_tokens=row["cached_tokens"],
+            cache_write_tokens=row["cache_write_tokens"],
             reasoning_tokens=row["reasoning_tokens"],
             usd=row["usd"],
             seconds=row["seconds"],
@@ -101,9 +104,12 @@ def as_exchange(row: sqlite3.Row, messages: tuple[Message, ...], reply: str) -> 
 
 
 def as_evaluation(
-    row: sqlite3.Row, stages: Iterable[sqlite3.Row], scores: Mapping[int, list[sqlite3.Row]]
+    row: sqlite3.Row,
+    stages: Iterable[sqlite3.Row],
+    scores: Mapping[int, list[sqlite3.Row]],
+    examples: Mapping[int, dict[str, tuple[float, ...]]],
 ) -> Evaluation:
-    """A measurement from its row, its stages' rows and their scores' rows by stage."""
+    """A measurement from its row, its stages' rows and, by stage, what was measured in them."""
     private = (score["metric"] for found in scores.values() for score in found if score["private"])
     return Evaluation(
         seq=row["seq"],
@@ -115,6 +121,7 @@ def as_evaluation(
                 scores={score["metric"]: as_score(score) for score in scores[stage["position"]]},
                 passed=bool(stage["passed"]),
                 seconds=stage["seconds"],
+                examples=examples.get(stage["position"], {}),
             )
             for stage in stages
         ),

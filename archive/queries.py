@@ -12,9 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from metasearch.archive.core import NOW, evaluated
+from metasearch.archive.database import damaged
 from metasearch.archive.facts import CurvePoint, Evaluation, Event, StepRecord
 from metasearch.archive.mapping import (
     as_candidate,
@@ -36,8 +37,9 @@ _CHUNK = 1000
 _CANDIDATES = """
 SELECT c.number, c.step, c.outcome, c.digest, c.operator, c.island, c.stage, c.name, c.thought,
     c.length, coalesce(e.feedback, ''), coalesce(e.error, c.rejection),
-    coalesce(e.seconds, 0.0), c.seq, c.gain IS NOT NULL, c.model, c.temperature
+    coalesce(e.seconds, 0.0), c.seq, c.gain IS NOT NULL, c.model, c.temperature, d.original
 FROM candidate AS c LEFT JOIN evaluation AS e ON e.campaign = c.campaign AND e.seq = c.seq
+    LEFT JOIN duplicate AS d ON d.campaign = c.campaign AND d.candidate = c.number
 WHERE c.campaign = :campaign AND
 """
 _ONE = _CANDIDATES + "c.number = :number"
@@ -102,6 +104,11 @@ WHERE campaign = ? AND candidate = ? ORDER BY seq
 """
 _STAGES = "SELECT * FROM stage WHERE campaign = ? AND seq = ? ORDER BY position"
 _STAGE_SCORES = "SELECT * FROM score WHERE campaign = ? AND seq = ? ORDER BY stage, position"
+_EXAMPLES = """
+SELECT stage, metric, private, counts, blob
+FROM score JOIN example_scores USING (campaign, seq, stage, position)
+WHERE campaign = ? AND seq = ? ORDER BY stage, position
+"""
 _OUTPUT = """
 SELECT stdout, stderr FROM evaluation INDEXED BY evaluation_candidate
 WHERE campaign = ? AND candidate = ? AND split = 'validation' ORDER BY seq DESC LIMIT 1
@@ -123,6 +130,9 @@ SELECT number FROM (
 """
 _EVENTS = "SELECT * FROM event WHERE campaign = ? AND seq > ? ORDER BY seq LIMIT ?"
 _CURVE = "SELECT * FROM improvement WHERE campaign = ? ORDER BY seq"
+
+
+_NUMBERS = TypeAdapter(tuple[FiniteFloat, ...])
 
 
 class Queries(Recordings):
@@ -210,6 +220,16 @@ class Queries(Recordings):
             if row is None:
                 return "", ""
             return self._blobs.read_text(row["stdout"]), self._blobs.read_text(row["stderr"])
+
+    def examples(self, candidate: Candidate) -> dict[str, tuple[float, ...]]:
+        """Public metric -> the one number for each example whose mean is its score, if kept."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_EXAMPLES, (self._campaign, candidate.seq)).fetchall()
+            return {
+                row["metric"]: self._example_scores(row["blob"])
+                for row in rows
+                if row["counts"] and not row["private"]
+            }
 
     def score(self, candidate: Candidate, metric: str) -> Score:
         """One public metric of a settled candidate, with its interval.
@@ -351,8 +371,18 @@ class Queries(Recordings):
         scores: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
         for score in connection.execute(_STAGE_SCORES, key):
             scores[score["stage"]].append(score)
+        examples: defaultdict[int, dict[str, tuple[float, ...]]] = defaultdict(dict)
+        for kept in connection.execute(_EXAMPLES, key):
+            examples[kept["stage"]][kept["metric"]] = self._example_scores(kept["blob"])
         with self._database.checked():
-            return as_evaluation(row, connection.execute(_STAGES, key).fetchall(), scores)
+            stages = connection.execute(_STAGES, key).fetchall()
+            return as_evaluation(row, stages, scores, examples)
+
+    def _example_scores(self, blob: bytes) -> tuple[float, ...]:
+        try:
+            return _NUMBERS.validate_json(self._blobs.read_text(blob))
+        except ValidationError:
+            raise ArchiveError(damaged(self._database.path, "scores by example")) from None
 
     def _campaign_files(self, kind: str) -> dict[str, str]:
         with self._database.reading() as connection:
@@ -396,6 +426,10 @@ class PastView:
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """See :class:`metasearch.step.View`."""
         return self._queries.output(candidate)
+
+    def examples(self, candidate: Candidate) -> dict[str, tuple[float, ...]]:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.examples(candidate)
 
     def score(self, candidate: Candidate, metric: str) -> Score:
         """See :class:`metasearch.step.View`."""

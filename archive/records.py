@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from collections.abc import Sequence
 
 from metasearch.archive.core import SHORT_TEXT, evaluated, stored_text
 from metasearch.archive.facts import StepRecord
+from metasearch.archive.neighbours import Near, Neighbours
 from metasearch.archive.queries import Queries
 from metasearch.candidate import Candidate, EvaluationResult, Outcome, Split, StageResult
 from metasearch.program import Program
 
 _OPEN_STEP = "INSERT INTO step (campaign, number, seq) VALUES (?, ?, ?)"
 _END_STEP = "UPDATE step SET ended = ? WHERE campaign = ? AND number = ? AND ended IS NULL"
-_TWIN = "SELECT number FROM candidate WHERE campaign = ? AND digest = ? AND rejection = ''"
 _ADD_CANDIDATE = """
 INSERT INTO candidate (campaign, number, step, call, queued, digest, length, operator, island, name,
     thought, rejection, outcome, stage, seq, model, temperature)
@@ -28,6 +29,9 @@ WHERE campaign = ? AND step = ? AND asker = -1 AND state = 'answered' ORDER BY +
 """
 _ADD_FILE = """
 INSERT INTO candidate_file (campaign, candidate, position, path, blob) VALUES (?, ?, ?, ?, ?)
+"""
+_ADD_DUPLICATE = """
+INSERT INTO duplicate (campaign, candidate, original, measure, similarity) VALUES (?, ?, ?, ?, ?)
 """
 _ADD_PARENT = "INSERT INTO lineage (campaign, child, position, parent) VALUES (?, ?, ?, ?)"
 _STATE = "SELECT step, outcome FROM candidate WHERE campaign = ? AND number = ?"
@@ -49,6 +53,9 @@ INSERT INTO score (campaign, seq, stage, position, metric, private, counts, valu
     samples)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_ADD_EXAMPLES = """
+INSERT INTO example_scores (campaign, seq, stage, position, blob) VALUES (?, ?, ?, ?, ?)
+"""
 _ADD_ARTIFACT = """
 INSERT INTO artifact (campaign, seq, position, name, media_type, blob) VALUES (?, ?, ?, ?, ?, ?)
 """
@@ -58,7 +65,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
-class Records(Queries):
+class Records(Queries, Neighbours):
     """The steps and candidates of one campaign, for writing too."""
 
     def open_step(self) -> StepRecord:
@@ -94,6 +101,7 @@ class Records(Queries):
         thought: str = "",
         island: int | None = None,
         rejection: str = "",
+        near: Near | None = None,
     ) -> Candidate:
         """Archive the ``call``-th proposal of a step.
 
@@ -110,7 +118,8 @@ class Records(Queries):
             thought: Likewise.
             island: Where it belongs, for strategies with islands.
             rejection: Why it must not be evaluated. Given for it when the campaign has had
-                the same program before.
+                the same program before, or one that is as good as the same.
+            near: Such a one, if there is.
 
         Returns:
             The candidate: waiting for :meth:`settle`, or rejected with the reason.
@@ -122,9 +131,9 @@ class Records(Queries):
             if recorded is not None:
                 return recorded
             digest = None if program is None else bytes.fromhex(program.digest)
-            if not rejection:
-                twin = connection.execute(_TWIN, (self._campaign, digest)).fetchone()
-                rejection = "" if twin is None else f"same program as #{twin[0]}"
+            if program is not None and not rejection:
+                near = self.twin(program) or near
+                rejection = "" if near is None else near.reason
             settled = {Outcome.REJECTED: 1} if rejection else {}
             seq, _, candidates = self._advance(connection, facts=1, candidates=1, **settled)
             number = candidates - 1
@@ -151,6 +160,9 @@ class Records(Queries):
             for position, (path, text) in enumerate(program.files.items() if program else ()):
                 blob = self._blobs.add_text(text)
                 connection.execute(_ADD_FILE, (self._campaign, number, position, path, blob))
+            if rejection and near is not None:
+                row_ = (self._campaign, number, near.original, near.measure, near.similarity)
+                connection.execute(_ADD_DUPLICATE, row_)
             for position, parent in enumerate(parents):
                 connection.execute(_ADD_PARENT, (self._campaign, number, position, parent))
             kind, detail = ("settled", row["outcome"]) if rejection else ("queued", row["operator"])
@@ -268,6 +280,9 @@ class Records(Queries):
             flags = (metric in self._identity.settings.evaluator.private, counts)
             values = (score.value, score.low, score.high, score.samples)
             connection.execute(_ADD_SCORE, (*key, place, stored_text(metric), *flags, *values))
+            if examples := stage.examples.get(metric):
+                blob = self._blobs.add_text(json.dumps(examples, allow_nan=False))
+                connection.execute(_ADD_EXAMPLES, (*key, place, blob))
 
     def _add_improvement(
         self, connection: sqlite3.Connection, seq: int, number: int, score: float

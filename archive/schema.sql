@@ -81,6 +81,7 @@ CREATE TABLE progress (
     input_tokens INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL,
     cached_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER DEFAULT 0 NOT NULL,
     reasoning_tokens INTEGER NOT NULL,
     usd REAL NOT NULL,
     unpriced INTEGER NOT NULL,
@@ -180,6 +181,7 @@ CREATE TABLE exchange (
     input_tokens INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL,
     cached_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER DEFAULT 0 NOT NULL,
     reasoning_tokens INTEGER NOT NULL,
     usd REAL,
     seconds REAL NOT NULL,
@@ -226,6 +228,19 @@ CREATE TABLE candidate_file (
  WITHOUT ROWID,
  STRICT;
 
+CREATE TABLE duplicate (
+    campaign INTEGER NOT NULL,
+    candidate INTEGER NOT NULL,
+    original INTEGER NOT NULL,
+    measure TEXT NOT NULL,
+    similarity REAL NOT NULL,
+    PRIMARY KEY (campaign, candidate),
+    FOREIGN KEY(campaign, candidate) REFERENCES candidate (campaign, number),
+    FOREIGN KEY(campaign, original) REFERENCES candidate (campaign, number)
+)
+ WITHOUT ROWID,
+ STRICT;
+
 CREATE TABLE evaluation (
     campaign INTEGER NOT NULL,
     seq INTEGER NOT NULL,
@@ -246,6 +261,27 @@ CREATE TABLE evaluation (
  STRICT;
 
 CREATE INDEX evaluation_candidate ON evaluation (campaign, candidate, seq);
+
+CREATE TABLE fingerprint (
+    campaign INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    candidate INTEGER NOT NULL,
+    vector BLOB,
+    PRIMARY KEY (campaign, kind, candidate),
+    FOREIGN KEY(campaign, candidate) REFERENCES candidate (campaign, number)
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE TABLE fingerprint_key (
+    campaign INTEGER NOT NULL,
+    "key" INTEGER NOT NULL,
+    candidate INTEGER NOT NULL,
+    PRIMARY KEY (campaign, "key", candidate),
+    FOREIGN KEY(campaign, candidate) REFERENCES candidate (campaign, number)
+)
+ WITHOUT ROWID,
+ STRICT;
 
 CREATE TABLE improvement (
     campaign INTEGER NOT NULL,
@@ -332,6 +368,19 @@ CREATE TABLE score (
     samples INTEGER NOT NULL,
     PRIMARY KEY (campaign, seq, stage, position),
     FOREIGN KEY(campaign, seq, stage) REFERENCES stage (campaign, seq, position)
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE TABLE example_scores (
+    campaign INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    stage INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    blob BLOB NOT NULL,
+    PRIMARY KEY (campaign, seq, stage, position),
+    FOREIGN KEY(campaign, seq, stage, position) REFERENCES score (campaign, seq, stage, position),
+    FOREIGN KEY(blob) REFERENCES blob (digest)
 )
  WITHOUT ROWID,
  STRICT;

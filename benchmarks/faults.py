@@ -30,9 +30,9 @@ SLOWER = 1.6
 INPUT, OUTPUT = 3.0, 15.0
 """USD per million tokens."""
 
-MODELS = """timeout = 3.0
+MODELS = """timeout = {timeout}
 stream = {stream}
-stall = 1.0
+stall = {stall}
 max_tokens = 2000
 prices = {{ "openai/benchmark" = {{ input = {input}, output = {output} }} }}
 """
@@ -74,10 +74,16 @@ def injected(share: float, seed: int) -> Callable[[int], Fault | None]:
 
 
 def campaign(
-    folder: Path, server: ModelServer, evaluations: int, *, stream: bool
+    folder: Path, server: ModelServer, evaluations: int, *, stream: bool, patience: float
 ) -> tuple[float, Path]:
     """Wall seconds of a whole run, and its archive."""
-    models = MODELS.format(stream=str(stream).lower(), input=INPUT, output=OUTPUT)
+    models = MODELS.format(
+        timeout=3 * patience,
+        stream=str(stream).lower(),
+        stall=patience,
+        input=INPUT,
+        output=OUTPUT,
+    )
     write_campaign(folder, server, concurrency=16, evaluations=evaluations, models=models)
     archive = folder / "archive.db"
     cost = run("run", str(folder), "--archive", str(archive))
@@ -133,6 +139,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--slower", type=float, default=SLOWER, help="limit of the wall time")
     parser.add_argument("--stream", action="store_true")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=1.0,
+        help="seconds without more of a stream; three times that for a whole reply (more on a "
+        "busy machine, where a good reply may come late: it is billed, and nobody sees it)",
+    )
     chosen = parser.parse_args()
     walls = []
     kept = True
@@ -147,7 +160,11 @@ def main() -> int:
             ) as server,
         ):
             wall, archive = campaign(
-                Path(scratch), server, chosen.evaluations, stream=chosen.stream
+                Path(scratch),
+                server,
+                chosen.evaluations,
+                stream=chosen.stream,
+                patience=chosen.patience,
             )
             print(f"{share:.0%} of calls go wrong: {wall:.1f} s")
             walls.append(wall)

@@ -20,7 +20,9 @@ from benchmarks.workload import program, run, unique_replies, verdict, write_cam
 from metasearch.archive import Archive
 from metasearch.campaign_file import load_campaign
 from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
+from metasearch.engine.novelty import IDENTITY
 from metasearch.exchange import Message, Usage
+from metasearch.operators.identity import identity
 from metasearch.program import Program
 from metasearch.testing.model_server import ModelServer
 
@@ -93,14 +95,16 @@ def fill(folder: Path, path: Path, size: int) -> None:
                     engine.answer_exchange(
                         step, 0, reply=f"```python\n{text}```", finish_reason="stop", usage=usage
                     )
+                proposal = Program(files={"program.py": text})
                 candidate = engine.queue_candidate(
                     step,
                     0,
-                    Program(files={"program.py": text}),
+                    proposal,
                     parents=[rng.randrange(number)] if number else [],
                     operator="evolve" if number else "seed",
                     island=number % 4 if number else None,
                 )
+                engine.add_fingerprint(candidate.number, IDENTITY, [identity(proposal)])
                 engine.settle(candidate.number, _result(rng, number))
                 engine.end_step(step)
 

@@ -115,6 +115,7 @@ class PriceTier(Frozen):
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached: float | None = Field(default=None, ge=0)
+    cache_write: float | None = Field(default=None, ge=0)
 
 
 class Price(Frozen):
@@ -124,6 +125,8 @@ class Price(Frozen):
     output: float = Field(ge=0)
     cached: float | None = Field(default=None, ge=0)
     """For input that the provider read from its cache; ``input`` if not given."""
+    cache_write: float | None = Field(default=None, ge=0)
+    """For input that the provider put into its cache; ``input`` if not given."""
     reasoning: float | None = Field(default=None, ge=0)
     """For output spent on thinking; ``output`` if not given."""
     tiers: tuple[PriceTier, ...] = ()
@@ -253,6 +256,40 @@ class ModelSection(Frozen):
         return self.fallback.get(role) or self.fallback.get("default")
 
 
+LOCAL_EMBEDDING = "offline/tokens"
+"""Needs no model and no network."""
+
+
+class NoveltySection(Frozen):
+    """``[novelty]``: which proposals are too close to an earlier one to be measured.
+
+    Such a proposal gets a repair turn, if the strategy gives any, in which the model is shown
+    the other one and asked for something different.
+    """
+
+    normalise: bool = True
+    """Whether programs count as the same that differ in formatting, comments, docstrings or
+    names of local variables (Python), or in formatting and comments (languages with braces).
+    If not, only the very same text does."""
+    threshold: float | None = Field(default=None, gt=0, le=1)
+    """Similarity from which a program is too close; none by default, because small steps often
+    help. Programs with different numbers in them are never too close."""
+    measure: Literal["shingles", "embedding"] = "shingles"
+    """``shingles``: share of the runs of five tokens that both have. ``embedding``: cosine."""
+    embedding: str = Field(default=LOCAL_EMBEDDING, min_length=1)
+    """A litellm name of an embedding model, paid for out of the budget; by default token counts
+    that are made here."""
+
+    @property
+    def buys_embeddings(self) -> bool:
+        """Whether proposals are sent to an embedding model."""
+        return (
+            self.threshold is not None
+            and self.measure == "embedding"
+            and self.embedding != LOCAL_EMBEDDING
+        )
+
+
 class Budget(Frozen):
     """``[budget]``: the search ends at whichever is reached first."""
 
@@ -355,6 +392,7 @@ class CampaignFile(Frozen):
     budget: Budget = Budget()
     sandbox: SandboxSection = SandboxSection()
     agent: AgentSection = AgentSection(calls=0)
+    novelty: NoveltySection = NoveltySection()
 
     @field_validator("task")
     @classmethod

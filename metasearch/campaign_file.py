@@ -130,7 +130,17 @@ def _check_metrics(file: Path, settings: CampaignFile) -> None:
             )
 
 
-def _read(file: Path, naming: str, relative: str) -> str:
+def read_beside(file: Path, naming: str, relative: str) -> str:
+    """A text of the folder that a campaign file is in.
+
+    Args:
+        file: The campaign file.
+        naming: Who names the text, for the error.
+        relative: Its path.
+
+    Raises:
+        CampaignError: It is not there, outside the folder, over 4 MB or no UTF-8.
+    """
     path = file.parent / relative
     if not path.is_file():
         close = difflib.get_close_matches(relative, [p.name for p in file.parent.iterdir()], 1)
@@ -151,7 +161,9 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 
 def _seed_program(file: Path, settings: CampaignFile) -> Program:
-    texts = {path: _read(file, "program.files names", path) for path in settings.program.files}
+    texts = {
+        path: read_beside(file, "program.files names", path) for path in settings.program.files
+    }
     try:
         program = Program(files=texts)
         protected_text(program)
@@ -167,12 +179,13 @@ def _evaluator_files(file: Path, settings: CampaignFile) -> dict[str, str]:
         raise CampaignError(f"{file}: evaluator has {' and '.join(given)}; give one of them.")
     by_file = not (section.module or section.plugin)
     own = [section.file or "evaluator.py"] if by_file else []
-    files = {path: _read(file, "evaluator.file names", path) for path in own}
-    files |= {path: _read(file, "evaluator.harness names", path) for path in section.harness}
+    files = {path: read_beside(file, "evaluator.file names", path) for path in own}
+    files |= {path: read_beside(file, "evaluator.harness names", path) for path in section.harness}
     if by_file:
         taken = {os.path.normpath(path) for path in (*files, *settings.program.files)}
         files |= {
-            path: _read(file, "beside the evaluator is", path) for path in _siblings(file, taken)
+            path: read_beside(file, "beside the evaluator is", path)
+            for path in _siblings(file, taken)
         }
     if sum(len(text.encode()) for text in files.values()) > MAX_EVALUATOR_BYTES:
         raise CampaignError(
@@ -192,7 +205,9 @@ def _prompts(file: Path) -> dict[str, str]:
             raise CampaignError(
                 f"{file}: {PROMPTS}/{name} is no prompt template; these are named NAME{SUFFIX}"
             )
-        own[name.removesuffix(SUFFIX)] = _read(file, "a prompt template is", f"{PROMPTS}/{name}")
+        own[name.removesuffix(SUFFIX)] = read_beside(
+            file, "a prompt template is", f"{PROMPTS}/{name}"
+        )
     try:
         return effective(own)
     except CampaignError as error:

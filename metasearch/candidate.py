@@ -38,6 +38,9 @@ class StageResult(Frozen):
     passed: bool
     """Whether the stage's threshold was met, so that the next stage ran."""
     seconds: float
+    examples: dict[str, tuple[float, ...]] = {}
+    """Metric -> one number for each example, a mean over the repeats; for those that the
+    evaluator measures by example. Kept for fewer than 10,000 of them."""
 
 
 class Artifact(Frozen):
@@ -108,6 +111,8 @@ class Candidate(Frozen):
     feedback: str = ""
     error: str = ""
     """Why it is not scored."""
+    duplicate_of: int | None = None
+    """The candidate whose program it repeats, or nearly so; then it was not measured."""
     seconds: float = 0.0
     """Wall time of its evaluation."""
     seq: int

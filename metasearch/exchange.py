@@ -22,6 +22,8 @@ class Usage(Frozen):
     output_tokens: int = 0
     cached_tokens: int = 0
     """Part of ``input_tokens`` that the provider served from its cache."""
+    cache_write_tokens: int = 0
+    """Another part of them, which the provider put into its cache."""
     reasoning_tokens: int = 0
     """Part of ``output_tokens`` spent on thinking."""
     usd: float | None = 0.0
@@ -37,6 +39,7 @@ class Usage(Frozen):
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             usd=None if self.usd is None or other.usd is None else self.usd + other.usd,
             seconds=self.seconds + other.seconds,

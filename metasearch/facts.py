@@ -241,12 +241,37 @@ class Overview(Frozen):
         return self.text
 
 
-AnyFact: TypeAlias = Plan | Idea | Review | Match | Value | Selection | Origin | Insight | Overview
+class Phrasing(Frozen):
+    """A prompt in other words: prompts evolve beside the programs, as facts, not as files."""
+
+    kind: Literal["phrasing"] = "phrasing"
+    prompt: Word
+    """Which one of its strategy's prompts this takes the place of."""
+    text: Passage
+    generation: Annotated[int, Field(ge=0)] | None = None
+    """In which it was found."""
+
+    def __str__(self) -> str:
+        return f"{self.prompt}: {self.text}"
+
+
+AnyFact: TypeAlias = (
+    Plan | Idea | Review | Match | Value | Selection | Origin | Insight | Overview | Phrasing
+)
 Fact: TypeAlias = Annotated[AnyFact, Field(discriminator="kind")]
 """One fact; ``kind`` tells which."""
 
 Kind = Literal[
-    "plan", "idea", "review", "match", "value", "selection", "origin", "insight", "overview"
+    "plan",
+    "idea",
+    "review",
+    "match",
+    "value",
+    "selection",
+    "origin",
+    "insight",
+    "overview",
+    "phrasing",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 

@@ -16,7 +16,7 @@ after it, live and on resume alike; ``archive.open_steps()`` tells which of them
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -99,6 +99,12 @@ class View(Protocol):
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """What it printed: the stored tails of stdout and stderr."""
 
+    def examples(self, candidate: Candidate) -> Mapping[str, Sequence[float]]:
+        """Public metric -> one number for each example, where the evaluator measures by example.
+
+        The score is their mean. Kept for fewer than 10,000 examples.
+        """
+
     def score(self, candidate: Candidate, metric: str) -> Score:
         """One of its public metrics with its interval; ``KeyError`` if it has none such."""
 
@@ -127,6 +133,19 @@ class Step(Protocol):
     @property
     def archive(self) -> View:
         """The campaign's facts so far."""
+
+    def generator(self, step: int) -> random.Random:
+        """A fresh generator, as that step began with.
+
+        Steps of one generation draw their common plan from that of its first step.
+        """
+
+    def file(self, path: str) -> str:
+        """A text file of the campaign's folder that an option names.
+
+        Raises:
+            CampaignError: It is not there, outside the folder, too large or no text.
+        """
 
     def render(self, template: str, /, **values: object) -> str:
         """A prompt template of the campaign, filled: see :mod:`metasearch.prompts`.

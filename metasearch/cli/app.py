@@ -34,6 +34,16 @@ class ExportFormat(StrEnum):
     CALLS = "calls"
 
 
+class CostGroup(StrEnum):
+    """What ``cost`` puts together."""
+
+    MODEL = "model"
+    ROLE = "role"
+    OPERATOR = "operator"
+    CANDIDATE = "candidate"
+    CALL = "call"
+
+
 class SplitName(StrEnum):
     """What ``evaluate`` measures on."""
 
@@ -251,12 +261,18 @@ def status(
 @app.command(rich_help_panel="Results")
 @guarded
 def cost(
-    campaign: CampaignArgument, archive: ArchiveOption = None, as_json: JsonOption = False
+    campaign: CampaignArgument,
+    by: Annotated[
+        CostGroup | None,
+        typer.Option("--by", help="Only in this grouping. [default: model, role and operator]"),
+    ] = None,
+    archive: ArchiveOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """What a campaign's model calls have cost, by model, role and operator."""
+    """What a campaign's model calls have cost, failed and rejected attempts included."""
     from metasearch.cli import costs
 
-    costs.cost(archive, campaign, as_json=as_json)
+    costs.cost(archive, campaign, by.value if by else None, as_json=as_json)
 
 
 @app.command(rich_help_panel="Results")
@@ -409,8 +425,14 @@ def doctor(
     model: Annotated[
         str | None,
         typer.Option(
-            envvar="METASEARCH_MODEL", metavar="NAME", help="Check its name, key and price, too."
+            envvar="METASEARCH_MODEL",
+            metavar="NAME",
+            help="Ask it one tiny question, too, and tell latency, price and features.",
         ),
+    ] = None,
+    api_base: Annotated[
+        str | None,
+        typer.Option("--api-base", metavar="URL", help="Address of the model's server."),
     ] = None,
     archive: ArchiveOption = None,
     as_json: JsonOption = False,
@@ -418,7 +440,7 @@ def doctor(
     """What this machine has for running campaigns, and what it lacks."""
     from metasearch.cli import doctor
 
-    raise typer.Exit(doctor.doctor(archive, model, as_json=as_json))
+    raise typer.Exit(doctor.doctor(archive, model, api_base, as_json=as_json))
 
 
 @archive_app.command()

@@ -12,15 +12,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from metasearch.archive import Archive, default_path
-from metasearch.campaign import SandboxSection
+from metasearch.campaign import Price, SandboxSection
 from metasearch.cli import failures, quantities
 from metasearch.cli.console import console, print_json
 from metasearch.cli.terminal_text import one_line
-from metasearch.errors import MetasearchError
+from metasearch.errors import MetasearchError, UsageError
 from metasearch.sandboxes.gpus.survey import DeviceState
+
+if TYPE_CHECKING:
+    from metasearch.models.probe import Probe
 
 Verdict = Literal["ok", "missing", "failed", "info"]
 
@@ -45,16 +48,18 @@ class Finding:
 
     subject: str
     """``python``, ``sandbox NAME``, ``gpu NUMBER`` or ``gpus``, ``lanes``, ``archive``,
-    ``litellm``, ``keys`` or ``model``."""
+    ``litellm``, ``keys``, ``model`` or ``model`` and what of it."""
     verdict: Verdict
     detail: str
     """What there is, or why it does not work and what to do."""
 
 
-def doctor(file: Path | None, model: str | None, *, as_json: bool) -> int:
+def doctor(file: Path | None, model: str | None, api_base: str | None, *, as_json: bool) -> int:
     """Look at everything that a run needs; the exit code says whether one is possible."""
     gpus = _look_for_gpus()
-    findings = asyncio.run(_findings(file or default_path(), model, gpus))
+    probed = None if model is None else _ask(model, api_base)
+    findings = asyncio.run(_findings(file or default_path(), gpus))
+    findings += [] if probed is None else _model(probed)
     able = _can_run(findings)
     if as_json:
         print_json(
@@ -62,6 +67,7 @@ def doctor(file: Path | None, model: str | None, *, as_json: bool) -> int:
                 "ok": able,
                 "findings": [asdict(finding) for finding in findings],
                 "gpus": [asdict(state) for state in gpus.states],
+                "model": None if probed is None else _record(probed),
             }
         )
     else:
@@ -69,12 +75,26 @@ def doctor(file: Path | None, model: str | None, *, as_json: bool) -> int:
     return failures.OK if able else failures.PREREQUISITE
 
 
-async def _findings(file: Path, model: str | None, gpus: _Gpus) -> list[Finding]:
+async def _findings(file: Path, gpus: _Gpus) -> list[Finding]:
     findings = [_python(), *await sandboxes(), *_gpu_findings(gpus), _lanes()]
-    findings += [_archive(file), _litellm(), _keys()]
-    if model is not None:
-        findings.append(await _model(model))
-    return findings
+    return [*findings, _archive(file), _litellm(), _keys()]
+
+
+def _ask(model: str, api_base: str | None) -> Probe:
+    from metasearch.models.probe import probe
+
+    if api_base is not None and not api_base.startswith(("http://", "https://")):
+        raise UsageError(f"--api-base is {api_base!r}: it must begin with http:// or https://.")
+    return asyncio.run(probe(model, api_base))
+
+
+def _record(probed: Probe) -> dict[str, object]:
+    price, usage = probed.price, probed.usage
+    return {
+        **{name: value for name, value in vars(probed).items() if name not in ("price", "usage")},
+        "price": None if price is None else price.model_dump(mode="json"),
+        "usage": None if usage is None else usage.model_dump(mode="json"),
+    }
 
 
 def _can_run(findings: list[Finding]) -> bool:
@@ -200,21 +220,42 @@ def _keys() -> Finding:
     return Finding("keys", "info", f"set: {', '.join(names)}")
 
 
-async def _model(model: str) -> Finding:
-    """Whether the name is known and its key is there; asks the provider nothing."""
-    from metasearch.models.prices import freeze_prices
-    from metasearch.models.provider import OFFLINE, load
+def _model(probe: Probe) -> list[Finding]:
+    """What one tiny call and litellm's table say of a model."""
+    if probe.provider is None:
+        return [Finding("model", "failed", probe.problem)]
+    if probe.problem:
+        findings = [Finding("model", "failed", probe.problem)]
+    else:
+        took = f"answered in {probe.seconds:.1f} s" if probe.seconds is not None else "answered"
+        spent = "" if probe.usage is None else f" for {quantities.usd(probe.usage.usd)}"
+        findings = [Finding("model", "ok", f"{probe.model} by {probe.provider} {took}{spent}")]
+    key = f"found in {probe.key}" if probe.key else "none found, and none asked for"
+    limits = [
+        f"{name} {quantities.count(tokens)} tokens"
+        for name, tokens in (("input", probe.context_window), ("output", probe.longest_reply))
+        if tokens is not None
+    ]
+    known = {True: "yes", False: "no", None: "unknown"}
+    features = [f"{name} {known[has]}" for name, has in (probe.features or {}).items()]
+    return [
+        *findings,
+        Finding("model key", "info", key),
+        Finding("model price", "info", _price(probe.price)),
+        Finding("model limits", "info", ", ".join(limits) or "unknown to litellm"),
+        Finding("model features", "info", ", ".join(features)),
+    ]
 
-    try:
-        provider = await load(offline=model.startswith(OFFLINE))
-        target = provider.target(model, None)
-        price = freeze_prices([model], {}, provider)[model]
-    except MetasearchError as error:
-        return Finding("model", "failed", str(error))
-    cost = "price unknown: give it under [models.prices] to use a USD budget"
-    if price is not None:
-        cost = f"${price.input:g} per million tokens in, ${price.output:g} out"
-    return Finding("model", "ok", f"{model} by {target.provider}; {cost}")
+
+def _price(price: Price | None) -> str:
+    if price is None:
+        return "unknown: give it under [models.prices] to use a USD budget"
+    parts = [f"${price.input:g} in", f"${price.output:g} out"]
+    if price.cached is not None:
+        parts.append(f"${price.cached:g} in from cache")
+    if price.cache_write is not None:
+        parts.append(f"${price.cache_write:g} in to cache")
+    return f"per million tokens: {', '.join(parts)}"
 
 
 def print_findings(findings: list[Finding]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.table import Table
 from rich.text import Text
 
-from metasearch.archive import CampaignArchive, CampaignSummary
+from metasearch.archive import CampaignArchive, CampaignSummary, Duplicates
 from metasearch.cli import ensembles, quantities, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.plot import step_plot
@@ -83,8 +83,11 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         test = records.test_scores(run, summary.best)
         curve = [(point.evaluation, point.score) for point in run.curve()]
         arms = ensembles.lines_of(run)
+        duplicates = run.duplicates()
     if as_json:
-        print_json(records.status(summary, test) | {"ensembles": [line._asdict() for line in arms]})
+        told: dict[str, object] = {"ensembles": [line._asdict() for line in arms]}
+        told["novelty"] = records.novelty(duplicates)
+        print_json(records.status(summary, test) | told)
         return
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bright_black")
@@ -101,6 +104,8 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         "evaluations", _of_budget(summary.evaluations, summary.settings.budget.evaluations)
     )
     facts.add_row("outcomes", quantities.outcomes(summary.outcomes))
+    if duplicates.saved:
+        facts.add_row("duplicates", _duplicates(duplicates))
     facts.add_row(
         "spent",
         f"{quantities.count(summary.usage.tokens)} tokens, {quantities.usd(summary.usage.usd)}, "
@@ -114,6 +119,14 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
     if len(curve) > 1:
         lines, high, low = step_plot(curve, summary.evaluations, 60, 6)
         out.print(f"\n{quantities.score(high)}\n" + "\n".join(lines) + f"\n{quantities.score(low)}")
+
+
+def _duplicates(found: Duplicates) -> str:
+    return (
+        f"{found.saved} evaluations saved, {found.rate:.0%} of {found.proposals} proposals: "
+        f"{found.exact} the same as an earlier one, {found.near} nearly; {found.different} made "
+        "different when told"
+    )
 
 
 def best(file: Path | None, campaign: str, *, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from metasearch.archive import CampaignArchive, CampaignSummary, Evaluation
+from metasearch.archive import CampaignArchive, CampaignSummary, Duplicates, Evaluation
 from metasearch.candidate import Candidate, EvaluationResult, Split, StageResult
 
 if TYPE_CHECKING:
@@ -66,6 +66,18 @@ def status(summary: CampaignSummary, test: Mapping[str, float]) -> Record:
         "seed_digest": summary.seed_digest,
     }
     return record | ({"test": dict(test)} if test else {})
+
+
+def novelty(found: Duplicates) -> Record:
+    """``novelty`` in ``status C --json``."""
+    return {
+        "proposals": found.proposals,
+        "exact_duplicates": found.exact,
+        "near_duplicates": found.near,
+        "made_different": found.different,
+        "evaluations_saved": found.saved,
+        "rate": round(found.rate, 6),
+    }
 
 
 def best(run: CampaignArchive, candidate: Candidate, objectives: Iterable[str]) -> Record:

@@ -16,10 +16,12 @@ from pydantic import BaseModel
 
 from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
+from metasearch.campaign_file import CAMPAIGN_FILE, read_beside
 from metasearch.candidate import Candidate
 from metasearch.engine.broker import Broker
 from metasearch.engine.gate import Gate, Parked
 from metasearch.engine.measuring import Measuring
+from metasearch.engine.novelty import Novelty
 from metasearch.engine.observer import Observer, Report
 from metasearch.engine.outage import Outage
 from metasearch.engine.ports import Models, Pool
@@ -96,6 +98,7 @@ class Engine:
         self._gate = Gate()
         self._outage = Outage(archive, self._gate, observer)
         self._measuring = Measuring(archive, pool, broker, self._outage, self.seed)
+        self._novelty = Novelty(campaign.settings.novelty, archive, models, self._outage)
         self._steps: dict[int, LiveStep] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._not_admitted: deque[LiveStep] = deque()
@@ -199,6 +202,7 @@ class Engine:
 
     async def _resume(self) -> None:
         """Fold what is known, and reopen unfinished steps at their places."""
+        await self._novelty.catch_up()
         unfinished = deque(r for r in self.archive.unfinished_steps() if r.number > 0)
         numbers = {record.number for record in unfinished}
         if self._ending() is not None:
@@ -355,6 +359,11 @@ class Engine:
 
     # -- the primitives, called by steps --------------------------------------------------
 
+    def file(self, path: str) -> str:
+        """A text file of the campaign's folder that a strategy's option names."""
+        where = self._campaign.folder / CAMPAIGN_FILE
+        return read_beside(where, "strategy.options names", path)
+
     async def prompt_tokens(self, role: Role) -> int:
         """Most tokens of a prompt for this role."""
         return await self._models.prompt_tokens(role)
@@ -410,13 +419,18 @@ class Engine:
         if known is not None and known.outcome is not None:
             step.evaluated |= known.outcome.evaluated
             return known
+        look = None
         if isinstance(proposal, Program):
             await self._admission(step)
+            if known is None:
+                look = await self._novelty.look(proposal, step.number, call)
+                await self._admission(step)
         candidate = known or self.archive.queue_candidate(
             step.number,
             call,
             proposal if isinstance(proposal, Program) else None,
             rejection="" if isinstance(proposal, Program) else proposal.reason,
+            near=None if look is None else self._novelty.nearest(look),
             parents=parents,
             operator=operator,
             name=name,
@@ -427,6 +441,8 @@ class Engine:
             step.unusable = "" if candidate.digest else candidate.error
             return self._tell(candidate)
         step.unusable = ""
+        if look is not None:
+            self._novelty.add(candidate.number, look)
         while self._evaluating >= self._standing.evaluations_left:
             await self._gate.change()  # the last ones of the budget are under way
         step.evaluating += 1

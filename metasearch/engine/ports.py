@@ -44,6 +44,9 @@ class Models(Protocol):
     ) -> Reply:
         """The reply of this place, from the journal if it is there: then without waiting."""
 
+    async def embed(self, *, step: int, call: int, model: str, text: str) -> list[float]:
+        """The embedding of a text, from the journal if it is there."""
+
 
 class Pool(Protocol):
     """Measures programs; :class:`metasearch.evaluation.EvaluationPool` is one."""

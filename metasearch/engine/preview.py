@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from metasearch.archive import NOW, CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
+from metasearch.campaign_file import CAMPAIGN_FILE, read_beside
 from metasearch.candidate import Candidate
 from metasearch.engine.opening import task_of
 from metasearch.errors import ModelSetupError, UsageError
@@ -39,8 +40,12 @@ def preview(run: CampaignArchive, step: int) -> Preview:
         step: The next one, or one that was opened and has not ended.
 
     Raises:
-        UsageError: It is no such step, or it does other things before it asks.
+        UsageError: It is no such step, it does other things before it asks, or there is no
+            scored seed to begin with.
     """
+    seed = run.of_call(0, 0)
+    if seed is None or not seed.scored:
+        raise UsageError(f"{run.id} has not scored its seed program, so no step can open yet.")
     record = next((r for r in run.unfinished_steps() if r.number == step), None)
     coming = run.next_step()
     if record is None:
@@ -111,13 +116,23 @@ class DryStep:
     ) -> None:
         self.number = record.number
         self.archive: View = run.as_of(record.seq)
-        self.rng = random.Random(f"{campaign.settings.seed}/{record.number}")
+        self._campaign = campaign
+        self.rng = self.generator(record.number)
         self.task = task_of(campaign)
         self._prompts = Prompts(campaign.prompts)
         self._run = run
         self._strategy = strategy
         self._choices = choices
         self._facts = 0
+
+    def generator(self, step: int) -> random.Random:
+        """See :class:`metasearch.step.Step`."""
+        return random.Random(f"{self._campaign.settings.seed}/{step}")
+
+    def file(self, path: str) -> str:
+        """See :class:`metasearch.step.Step`."""
+        where = self._campaign.folder / CAMPAIGN_FILE
+        return read_beside(where, "strategy.options names", path)
 
     def render(self, template: str, /, **values: object) -> str:
         """See :class:`metasearch.step.Step`."""

@@ -113,6 +113,7 @@ async def _search(
         concurrency=settings.concurrency,
         prices=stored.models.prices,
         recordings=recordings_for(campaign, archive, run),
+        embedding=settings.novelty.embedding if settings.novelty.buys_embeddings else None,
     )
     pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes, notice=observer.notice)
     broker = Broker(models, settings.agent) if settings.agent.calls else None

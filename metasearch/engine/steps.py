@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from metasearch.facts import AnyFact, Recorded, Selection
 from metasearch.models import Arm
 from metasearch.operators.structured import once_more, question, read
 from metasearch.program import Program
-from metasearch.prompts import shrinking
+from metasearch.prompts import Fitted, shrinking
 from metasearch.step import Answer, Refused, Rejected, Reply, Task, View
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ class LiveStep:
     def __init__(self, engine: Engine, record: StepRecord) -> None:
         self.number = record.number
         self.archive: View = engine.archive.as_of(record.seq)
-        self.rng = random.Random(f"{engine.seed}/{record.number}")
         self.admitted = asyncio.Event()
         """Set once the step may cost something: a step of an earlier run waits for its turn."""
         self.evaluating = 0
@@ -57,6 +56,7 @@ class LiveStep:
         self.running: asyncio.Task[object] = _current_task()
         self._engine = engine
         self._choices = engine.ensembles.at(record.number)
+        self.rng = self.generator(record.number)
         self._asks = 0
         self._evaluations = 0
         self._facts = 0
@@ -65,6 +65,14 @@ class LiveStep:
     def task(self) -> Task:
         """See :class:`metasearch.step.Step`."""
         return self._engine.task
+
+    def generator(self, step: int) -> random.Random:
+        """See :class:`metasearch.step.Step`."""
+        return random.Random(f"{self._engine.seed}/{step}")
+
+    def file(self, path: str) -> str:
+        """See :class:`metasearch.step.Step`."""
+        return self._engine.file(path)
 
     def render(self, template: str, /, **values: object) -> str:
         """See :class:`metasearch.step.Step`."""
@@ -95,21 +103,31 @@ class LiveStep:
         schema: type[BaseModel] | None = None,
     ) -> Reply:
         """Ask with what fits into the model's context, and with less if it is too much still."""
-        engine = self._engine
-        prompts = shrinking(messages, await engine.prompt_tokens(role), self.render)
-        # What an earlier run has asked at this place in the end.
-        asked = [known.messages for known in engine.archive.answered(self.number, call)]
-        first = next((n for n, p in enumerate(prompts) if p.messages in asked), 0)
-        *longer, shortest = prompts[first:]
-        for prompt in longer:
-            try:
-                return await engine.ask(self, call, prompt.messages, role, arm, schema)
-            except ContextOverflow as error:
-                engine.notice(
-                    f"Step {self.number}: {error} Asking again with about half of it; the less "
+        refusal: ContextOverflow | None = None
+        for prompt in await self._prompts(call, messages, role):
+            if refusal is not None:
+                self._engine.notice(
+                    f"Step {self.number}: {refusal} Asking again with about half of it; the less "
                     "important parts are left out."
                 )
-        return await engine.ask(self, call, shortest.messages, role, arm, schema)
+            try:
+                return await self._engine.ask(self, call, prompt.messages, role, arm, schema)
+            except ContextOverflow as error:
+                refusal = error
+        assert refusal is not None  # there is always one prompt
+        raise refusal
+
+    async def _prompts(
+        self, call: int, messages: Sequence[Message], role: Role
+    ) -> Iterable[Fitted]:
+        """What to ask, one after the other; first what was answered at this place before."""
+        prompts = shrinking(messages, await self._engine.prompt_tokens(role), self.render)
+        answered = [known.messages for known in self._engine.archive.answered(self.number, call)]
+        if not answered:
+            return prompts
+        found = list(prompts)
+        first = next((n for n, prompt in enumerate(found) if prompt.messages in answered), 0)
+        return found[first:]
 
     async def ask_for(
         self,

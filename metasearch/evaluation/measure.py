@@ -121,6 +121,11 @@ class Measurement:
                 },
                 "passed": goes_on,
                 "seconds": time.perf_counter() - started,
+                "examples": {
+                    name: list(estimate.examples)
+                    for name, estimate in scores.items()
+                    if estimate.examples
+                },
             }
         )
         return goes_on

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 RESAMPLES = 10_000
 """Bootstrap resamples: the ends of an interval then move by about 1 % of its width."""
 
 NORMAL_FROM = 10_000
-"""From so many examples on, the bootstrap's normal limit is used."""
+"""From so many examples on, the bootstrap's normal limit is used, and they are not kept."""
 
 _CHUNK = 1_000_000
 _TAIL = 0.025
@@ -32,6 +32,8 @@ class Estimate:
     samples: int
     median: float
     """Of the bootstrap distribution; equals ``value`` where there is none."""
+    examples: tuple[float, ...] = ()
+    """What it is an estimate of, if that is one number for each of fewer than 10,000 examples."""
 
 
 def mean(values: Sequence[float]) -> float:
@@ -48,15 +50,16 @@ def of_examples(values: Sequence[float], seed: int) -> Estimate:
     """Mean and bootstrap interval of per-example scores, which are taken as independent."""
     n, middle = len(values), mean(values)
     if min(values) == max(values):
-        return Estimate(middle, middle, middle, n, middle)
-    if all(value in (0.0, 1.0) for value in values):
+        low, median, high = middle, middle, middle
+    elif all(value in (0.0, 1.0) for value in values):
         low, median, high = binomial_quantiles(n, round(sum(values)))
     elif n < NORMAL_FROM:
         low, median, high = _bootstrap(values, seed)
     else:
         half = 1.959963984540054 * _deviation(values, middle) / math.sqrt(n)
         low, median, high = middle - half, middle, middle + half
-    return _estimate(middle, low, high, n, median)
+    kept = tuple(values) if n < NORMAL_FROM else ()
+    return replace(_estimate(middle, low, high, n, median), examples=kept)
 
 
 def of_repeats(values: Sequence[float]) -> Estimate:

@@ -23,6 +23,7 @@ from metasearch.errors import ModelSetupError, ModelUnavailable, RequestRefused
 from metasearch.exchange import Exchange, Message, Usage
 from metasearch.models.attempt import Completion, Sampling, Target
 from metasearch.models.call import Request, most_tokens
+from metasearch.models.embedding import EMBED, read_vector, vector_text
 from metasearch.models.ensemble import draw
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, unknown_price
@@ -69,6 +70,7 @@ class ModelClient:
         *,
         prices: Mapping[str, Price | None] | None = None,
         recordings: Mapping[str, Recording] | None = None,
+        embedding: str | None = None,
         backoff: Backoff | None = None,
         router: Router | None = None,
     ) -> None:
@@ -82,6 +84,7 @@ class ModelClient:
             concurrency: Most calls in flight.
             prices: Prices frozen when the campaign started, as :meth:`check` gave them.
             recordings: What answers for models that are replayed, by their names.
+            embedding: The embedding model that will be asked for, if any.
             backoff: Waits between attempts.
             router: Keeps count of which models are down.
         """
@@ -91,6 +94,7 @@ class ModelClient:
         self._seed = seed
         self._frozen = {m: p for m, p in (prices or {}).items() if p is not None}
         self._recordings = recordings or {}
+        self._embedding = embedding
         self._prices: dict[str, Price | None] = {}
         self._targets: dict[str, Target] = {}
         self._redactor = Redactor()
@@ -128,6 +132,8 @@ class ModelClient:
                 raise ModelSetupError(f"The model for role {role!r} cannot be used. {error}") from (
                     error.__cause__
                 )
+        if self._embedding is not None:
+            await self._prepare(self._embedding)
         return dict(self._prices)
 
     async def ask(
@@ -201,6 +207,37 @@ class ModelClient:
             if first is None:
                 raise
             return first  # the provider takes no second part: what there is must do
+
+    async def embed(self, *, step: int, call: int, model: str, text: str) -> list[float]:
+        """The embedding of a text, from the journal if it was bought before.
+
+        It is an exchange like all others, with the role ``embed`` and the vector as its reply.
+
+        Args:
+            step: In whose name.
+            call: Its place there; no ask of the step may have the same.
+            model: An embedding model's litellm name.
+            text: What to embed.
+
+        Raises:
+            BudgetExhausted: The most that it may cost does not fit the budget.
+            ModelError: As for :meth:`ask`.
+        """
+        messages = self._clean([Message(role="user", content=text)])
+        reply = self.recall(step, call, messages)
+        if reply is None:
+            request = Request(
+                step=step,
+                call=call,
+                asker=None,
+                role=EMBED,
+                target=await self._prepare(model),
+                price=self._prices[model],
+                messages=messages,
+                sampling=Sampling(temperature=0.0, max_tokens=0, seed=0),
+            )
+            reply = await self._attempts.reply(request)
+        return read_vector(reply.text)
 
     async def upper_bound(
         self, role: Role, messages: Sequence[Message], max_tokens: int
@@ -353,6 +390,11 @@ class ModelClient:
             return recording.completion(place, request.messages, part=request.part)
         if self._provider is None:
             raise RuntimeError("a call before its model was prepared")
+        if request.role == EMBED:
+            vector, usage = await self._provider.embed(
+                request.target, request.messages[0].content, timeout=self._settings.timeout
+            )
+            return Completion(vector_text(vector), "stop", usage)
         streams = self._settings.stream and not request.target.model.startswith(OFFLINE)
         return await self._provider.complete(
             request.target,

@@ -55,20 +55,24 @@ def _price(entry: Mapping[str, Any]) -> Price | None:
         suffix = f"_above_{size}k_tokens"
         output = entry.get(f"output_cost_per_token{suffix}", entry["output_cost_per_token"])
         cached = entry.get(f"cache_read_input_token_cost{suffix}")
+        written = entry.get(f"cache_creation_input_token_cost{suffix}")
         tiers.append(
             PriceTier(
                 above=int(size) * 1000,
                 input=_million(value),
                 output=_million(output),
                 cached=None if cached is None else _million(cached),
+                cache_write=None if written is None else _million(written),
             )
         )
     cached = entry.get("cache_read_input_token_cost")
+    written = entry.get("cache_creation_input_token_cost")
     reasoning = entry.get("output_cost_per_reasoning_token")
     return Price(
         input=_million(entry["input_cost_per_token"]),
         output=_million(entry["output_cost_per_token"]),
         cached=None if cached is None else _million(cached),
+        cache_write=None if written is None else _million(written),
         reasoning=None if reasoning is None else _million(reasoning),
         tiers=tuple(sorted(tiers, key=lambda tier: tier.above)),
     )
@@ -89,14 +93,24 @@ def cost(price: Price | None, usage: Usage) -> float | None:
             rate = tier
     cached = min(usage.cached_tokens, usage.input_tokens)
     reasoning = min(usage.reasoning_tokens, usage.output_tokens)
+    written = min(usage.cache_write_tokens, usage.input_tokens - cached)
     cached_price = rate.input if rate.cached is None else rate.cached
+    written_price = rate.input if rate.cache_write is None else rate.cache_write
     thinking = rate.output if price.reasoning is None or rate is not price else price.reasoning
     return (
-        (usage.input_tokens - cached) * rate.input
+        (usage.input_tokens - cached - written) * rate.input
         + cached * cached_price
+        + written * written_price
         + (usage.output_tokens - reasoning) * rate.output
         + reasoning * thinking
     ) / MILLION
+
+
+def saved(price: Price | None, usage: Usage) -> float | None:
+    """USD that a provider's cache took off a call, or less than 0; ``None`` if unknown."""
+    spent = cost(price, usage)
+    whole = cost(price, usage.model_copy(update={"cached_tokens": 0, "cache_write_tokens": 0}))
+    return None if spent is None or whole is None else whole - spent
 
 
 def most(price: Price | None, input_tokens: int, output_tokens: int) -> float | None:
@@ -105,6 +119,6 @@ def most(price: Price | None, input_tokens: int, output_tokens: int) -> float | 
         return None
     rates: list[Price | PriceTier] = [price]
     rates += [tier for tier in price.tiers if input_tokens > tier.above]
-    into = max(max(rate.input, rate.cached or 0.0) for rate in rates)
+    into = max(max(rate.input, rate.cached or 0.0, rate.cache_write or 0.0) for rate in rates)
     out = max(max(rate.output for rate in rates), price.reasoning or 0.0)
     return (input_tokens * into + output_tokens * out) / MILLION

@@ -17,10 +17,11 @@ from functools import lru_cache
 from typing import Any
 
 from metasearch.errors import ModelSetupError
-from metasearch.exchange import Message
+from metasearch.exchange import Message, Usage
 from metasearch.models.attempt import AttemptFailed, Completion, Sampling, Target
+from metasearch.models.embedding import is_embedding
 from metasearch.models.faults import explain
-from metasearch.models.reading import read_reply, read_stream
+from metasearch.models.reading import read_reply, read_stream, read_usage
 
 OFFLINE = "offline/"
 
@@ -40,6 +41,11 @@ _PLACEHOLDER_KEY = "no-key-needed"
 _NEEDS_NO_KEY = frozenset({"ollama", "ollama_chat", "lm_studio", "llamafile", "hosted_vllm"})
 _FINDS_KEYS_ELSEWHERE = frozenset({"bedrock", "bedrock_converse", "sagemaker", "vertex_ai"})
 """Their credentials may come from files, profiles or the machine; the first call will tell."""
+
+_TAKES_MARKS = frozenset(
+    {"anthropic", "azure_ai", "bedrock", "bedrock_converse", "openrouter", "vertex_ai"}
+)
+_MARK = {"type": "ephemeral"}
 
 
 class Provider:
@@ -134,7 +140,7 @@ class Provider:
             async with asyncio.timeout(timeout):
                 response = await self._litellm.acompletion(
                     model=target.model,
-                    messages=[{"role": m.role, "content": m.content} for m in messages],
+                    messages=self._marked(target, messages),
                     temperature=sampling.temperature,
                     max_tokens=sampling.max_tokens,
                     seed=sampling.seed,
@@ -163,6 +169,59 @@ class Provider:
             self._litellm.supports_response_schema(model=target.model)
         )
 
+    def caches_where_marked(self, target: Target) -> bool:
+        """Whether the model keeps prompts for later calls if, and where, it is told to.
+
+        Claude does, whoever hosts it. OpenAI and Gemini keep prompts by themselves.
+        """
+        if "claude" not in target.model or target.provider not in _TAKES_MARKS:
+            return False
+        # Reads litellm's own table, which says nothing of names that are not in it.
+        return bool(self._litellm.utils.supports_prompt_caching(model=target.model))
+
+    def _marked(self, target: Target, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        plain: list[dict[str, Any]] = [{"role": m.role, "content": m.content} for m in messages]
+        if not self.caches_where_marked(target):
+            return plain
+        for place in stable_ends(messages):
+            content = {"type": "text", "text": messages[place].content, "cache_control": _MARK}
+            plain[place]["content"] = [content]
+        return plain
+
+    async def embed(
+        self,
+        target: Target,
+        text: str,
+        *,
+        timeout: float,  # noqa: ASYNC109 - passed on to the HTTP client, too
+    ) -> tuple[list[float], Usage | None]:
+        """One attempt at the embedding of a text, and what it took.
+
+        Raises:
+            AttemptFailed: With everything needed to decide what to do next.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                response = await self._litellm.aembedding(
+                    model=target.model,
+                    input=[text],
+                    timeout=timeout,
+                    api_base=target.api_base,
+                    api_key=target.api_key,
+                    encoding_format="float",
+                    max_retries=0,
+                )
+        except TimeoutError:
+            raise AttemptFailed(f"no embedding in {timeout:g} s", transient=True) from None
+        except Exception as error:
+            # No cause: its text may hold a key, and tracebacks print causes.
+            raise explain(self._litellm, error, timeout) from None
+        data = response.data[0] if response.data else {}
+        vector = data.get("embedding") if hasattr(data, "get") else None
+        if not is_embedding(vector):
+            raise AttemptFailed("the reply holds no embedding", transient=True)
+        return vector, read_usage(getattr(response, "usage", None))
+
     async def close(self) -> None:
         """Close the connections that litellm keeps open."""
         await self._litellm.close_litellm_async_clients()
@@ -179,6 +238,19 @@ class Provider:
             names = difflib.get_close_matches(model, self._litellm.model_cost, n=1, cutoff=0.7)
             hint = f"Did you mean {names[0]}?" if names else "Names look like openai/gpt-4o-mini."
         return f"litellm knows no provider for model {model!r}. {hint}"
+
+
+def stable_ends(messages: Sequence[Message]) -> list[int]:
+    """The places up to which a prompt is worth keeping, because it will come again.
+
+    The system message is the same for a whole campaign. A conversation that has gone on twice
+    is taken to go on again. A first answer mostly gets no second turn, and keeping costs more
+    than sending once, so no prompt is kept for one.
+    """
+    ends = [0] if len(messages) > 1 and messages[0].role == "system" else []
+    if sum(message.role == "assistant" for message in messages) >= 2:
+        ends.append(len(messages) - 1)
+    return [place for place in ends if messages[place].content]
 
 
 _loading = threading.Lock()

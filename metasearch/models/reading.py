@@ -16,7 +16,7 @@ def read_reply(response: Any) -> Completion:
         return Completion("", "", None)
     choice = response.choices[0]
     text = choice.message.content
-    usage = _usage(getattr(response, "usage", None))
+    usage = read_usage(getattr(response, "usage", None))
     return Completion(
         text=text if isinstance(text, str) else "",
         finish_reason=str(choice.finish_reason or ""),
@@ -61,20 +61,45 @@ async def read_stream(stream: Any, stall: float) -> Completion:
                 else:
                     continue  # a sign of life and no more: some servers send them for ever
                 deadline = loop.time() + stall
+            if _ending(stream):
+                # All text is here. What may follow is the bill, and litellm's own accounts, which
+                # need none of our time once there is a bill.
+                deadline = None
+                if _said(stream) is not None:
+                    break
     # Where the provider did not say how the reply ended, litellm's last piece says "stop".
-    ending = stream.received_finish_reason or stream.intermittent_finish_reason
+    ending = _ending(stream)
     if not ending:
         raise AttemptFailed(
             "the reply broke off: its stream ended without an ending", transient=True
         )
-    # litellm's own count, which ends every stream, does not tell an estimate from a bill.
-    said = [usage for c in stream.chunks if (usage := _usage(getattr(c, "usage", None)))]
-    usage = said[-1] if said else None
+    usage = _said(stream)
     return Completion(
         text="".join(pieces),
-        finish_reason=str(ending),
+        finish_reason=ending,
         usage=usage,
         thought=thought or (usage is not None and usage.reasoning_tokens > 0),
+    )
+
+
+def _ending(stream: Any) -> str:
+    return str(stream.received_finish_reason or stream.intermittent_finish_reason or "")
+
+
+def _said(stream: Any) -> Usage | None:
+    """What the provider itself says of the tokens; litellm's count at the end may be a guess.
+
+    Some say with the first piece what the prompt took, and with the last one what the reply did.
+    """
+    said = [usage for c in stream.chunks if (usage := read_usage(getattr(c, "usage", None)))]
+    if not said:
+        return None
+    return Usage(
+        input_tokens=max(usage.input_tokens for usage in said),
+        output_tokens=max(usage.output_tokens for usage in said),
+        cached_tokens=max(usage.cached_tokens for usage in said),
+        cache_write_tokens=max(usage.cache_write_tokens for usage in said),
+        reasoning_tokens=max(usage.reasoning_tokens for usage in said),
     )
 
 
@@ -83,7 +108,8 @@ def _thought(message: Any) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _usage(usage: Any) -> Usage | None:
+def read_usage(usage: Any) -> Usage | None:
+    """What a reply says of its tokens; ``None`` if it says nothing."""
     input_tokens = _count(usage, "prompt_tokens")
     output_tokens = _count(usage, "completion_tokens")
     if input_tokens + output_tokens == 0:
@@ -94,6 +120,9 @@ def _usage(usage: Any) -> Usage | None:
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cached_tokens=_count(prompt_details, "cached_tokens"),
+        cache_write_tokens=_count(prompt_details, "cache_creation_tokens")
+        or _count(prompt_details, "cache_write_tokens")
+        or _count(usage, "cache_creation_input_tokens"),
         reasoning_tokens=_count(details, "reasoning_tokens"),
     )
 

@@ -69,7 +69,7 @@ def _checked(edited: Program | Rejected, parent: Program) -> Program | Rejected:
         return Rejected("the edit leaves the program unchanged")
     if (breach := protection_breach(parent, edited)) is not None:
         return Rejected(breach)
-    return _parses(edited) or edited
+    return does_not_parse(edited) or edited
 
 
 def _edited(reply: str, parent: Program) -> Program | Rejected:
@@ -196,7 +196,7 @@ def _program(parent: Program, files: dict[str, str]) -> Program | Rejected:
         return Rejected(error.errors(include_url=False)[0]["msg"])
 
 
-def _parses(program: Program) -> Rejected | None:
+def does_not_parse(program: Program) -> Rejected | None:
     """Why a Python file of the program is no Python, or ``None``."""
     for path, text in program.files.items():
         if not path.endswith(".py"):

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterator, Sequence
 
+from metasearch.archive import DIFFER
 from metasearch.candidate import Candidate, Outcome
 from metasearch.exchange import Message
 from metasearch.operators.edits import read_edit
-from metasearch.operators.prompts import ANSWER_LIMIT, Shown, repair_message, shorten, thought_of
-from metasearch.step import Step
+from metasearch.operators.prompts import (
+    ANSWER_LIMIT,
+    Shown,
+    answer_rules,
+    fence,
+    render_result,
+    repair_message,
+    shorten,
+    show,
+    thought_of,
+)
+from metasearch.program import Program
+from metasearch.step import Rejected, Step
+
+_COMPARED = 100_000
+"""Characters of two programs together up to which a prompt shows how they differ."""
 
 
 async def propose(
@@ -24,22 +40,61 @@ async def propose(
     """Ask for an edit of ``parent`` and evaluate the program it gives.
 
     An edit that cannot be used is archived as rejected; up to ``repairs`` times the model
-    is told why, in the same conversation, and asked again.
+    is told why, in the same conversation, and asked again. If it is rejected because an earlier
+    candidate is the same or almost, the model is shown that one, once, and asked to differ.
     """
     talk = list(conversation)
+    told = False
     for attempt in range(repairs + 1):
         reply = await ctx.ask(talk, role="propose")
+        proposal = read_edit(reply.text, parent.program)
         candidate = await ctx.evaluate(
-            read_edit(reply.text, parent.program),
+            proposal,
             parents=[parent.candidate],
-            operator=operator if attempt == 0 else "repair",
+            operator=operator,
             thought=thought_of(reply.text),
             island=island,
         )
         if candidate.outcome is not Outcome.REJECTED or attempt == repairs:
             break
-        talk += [
-            Message(role="assistant", content=shorten(reply.text, ANSWER_LIMIT)),
-            repair_message(ctx, candidate.error, answer_format),
-        ]
+        talk.append(Message(role="assistant", content=shorten(reply.text, ANSWER_LIMIT)))
+        if candidate.duplicate_of is None or isinstance(proposal, Rejected):
+            operator = "repair"
+            talk.append(repair_message(ctx, candidate.error, answer_format))
+        elif told:
+            break
+        else:
+            operator, told = DIFFER, True
+            original = show(ctx, ctx.archive.candidate(candidate.duplicate_of))
+            talk.append(_differ_message(ctx, candidate, proposal, original, answer_format))
     return candidate
+
+
+def _differ_message(
+    ctx: Step, candidate: Candidate, proposal: Program, original: Shown, answer_format: str
+) -> Message:
+    """Say which earlier candidate the last answer repeats, and ask for something else."""
+    earlier = original.candidate
+    text = ctx.render(
+        "make_different",
+        reason=candidate.error,
+        number=earlier.number,
+        result=None if earlier.outcome is None else render_result(ctx, earlier),
+        difference=_difference(original.program, proposal),
+        answer_rules=answer_rules(ctx, answer_format),
+    )
+    return Message(role="user", content=text)
+
+
+def _difference(before: Program, after: Program) -> str | None:
+    """How two programs differ, as a diff in a fence; ``None`` if they do not, or are too long."""
+    if sum(len(text) for p in (before, after) for text in p.files.values()) > _COMPARED:
+        return None
+    lines = "\n".join(_diff_lines(before, after))
+    return fence(shorten(lines), "diff") if lines else None
+
+
+def _diff_lines(before: Program, after: Program) -> Iterator[str]:
+    for path in dict.fromkeys([*before.files, *after.files]):
+        old, new = (program.files.get(path, "").splitlines() for program in (before, after))
+        yield from difflib.unified_diff(old, new, path, path, lineterm="")

@@ -18,9 +18,9 @@ HALVINGS = 2
 """How often a prompt that a provider finds too long is halved and asked again."""
 
 _BYTES_PER_TOKEN = 3
-"""Of UTF-8. Tokenizers make a token of 3.5 to 4.5 bytes of English text or code, so this
-counts too many rather than too few; for long tables of digits it may still be too few, and
-then the provider's refusal halves the prompt."""
+"""Of UTF-8. Our prompts have 3.4 to 3.7 to a token (cl100k), code alone up to 4.6, so this counts
+too many rather than too few. Long tables of digits have 1.8: there it is too few, and the
+provider's refusal halves the prompt."""
 _FRAME = 8
 """Tokens for a message's role and borders."""
 
@@ -112,19 +112,20 @@ def fit(messages: Sequence[Message], tokens: int, render: Render) -> Fitted:
         taken[at] = form
 
 
-def shrinking(messages: Sequence[Message], tokens: int, render: Render) -> list[Fitted]:
-    """The prompt that fits, and those to ask instead if it turns out to be too long after all.
+def shrinking(messages: Sequence[Message], tokens: int, render: Render) -> Iterator[Fitted]:
+    """The prompt that fits, then those to ask instead if it turns out to be too long after all.
 
     Raises:
         ContextOverflow: As for :func:`fit`.
     """
-    found = [fit(messages, tokens, render)]
+    fitted = fit(messages, tokens, render)
+    yield fitted
     for _ in range(HALVINGS):
         try:
-            found.append(fit(messages, found[-1].tokens // 2, render))
+            fitted = fit(messages, fitted.tokens // 2, render)
         except ContextOverflow:
-            break
-    return found
+            return
+        yield fitted
 
 
 _Place = tuple[int, int]

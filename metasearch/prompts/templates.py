@@ -34,6 +34,7 @@ class Prompts:
             loader=ChoiceLoader([DictLoader(named), PackageLoader("metasearch", "prompts")]),
             undefined=StrictUndefined,
             autoescape=False,
+            auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )

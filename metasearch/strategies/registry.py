@@ -18,13 +18,15 @@ ENTRY_POINTS = "metasearch.strategies"
 
 BUILT_IN = {
     "map_elites": "metasearch.strategies.map_elites:MapElites",
+    "meta_agent_search": "metasearch.strategies.meta_agent_search:MetaAgentSearch",
+    "guided_evolution": "metasearch.strategies.guided_evolution:GuidedEvolution",
+    "co_scientist": "metasearch.strategies.co_scientist:CoScientist",
+    "mcts": "metasearch.strategies.mcts:Mcts",
+    "darwin_godel": "metasearch.strategies.darwin_godel:DarwinGodel",
     "novelty_search": "metasearch.strategies.novelty_search:NoveltySearch",
     "best_of_n": "metasearch.strategies.baselines:BestOfN",
     "iterative_repair": "metasearch.strategies.baselines:IterativeRepair",
     "random_parent": "metasearch.strategies.baselines:RandomParent",
-    "co_scientist": "metasearch.strategies.co_scientist:CoScientist",
-    "mcts": "metasearch.strategies.mcts:Mcts",
-    "darwin_godel": "metasearch.strategies.darwin_godel:DarwinGodel",
 }
 
 

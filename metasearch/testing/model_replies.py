@@ -114,7 +114,7 @@ def error_response(fault: Fault) -> bytes:
     """An error of the usual form."""
     error = {"message": fault.message, "type": "injected", "param": None, "code": fault.code}
     wait = "" if fault.retry_after is None else f"Retry-After: {fault.retry_after:g}\r\n"
-    return _response(fault.status, json.dumps({"error": error}).encode(), wait)
+    return json_response(fault.status, json.dumps({"error": error}).encode(), wait)
 
 
 def whole_response(number: int, text: str, billed: Billed, fault: Fault) -> bytes:
@@ -126,7 +126,7 @@ def whole_response(number: int, text: str, billed: Billed, fault: Fault) -> byte
     body = json.dumps(answer).encode()
     if fault.kind is Break.INVALID_JSON:
         body = b'{"choices": [}' + body[:40]
-    return _response(200, body)
+    return json_response(200, body)
 
 
 def streamed_response(number: int, text: str, billed: Billed, fault: Fault) -> list[bytes]:
@@ -174,7 +174,8 @@ def _chunk(body: bytes) -> bytes:
     return f"{len(body):x}\r\n".encode() + body + b"\r\n"
 
 
-def _response(status: int, body: bytes, extra: str = "") -> bytes:
+def json_response(status: int, body: bytes, extra: str = "") -> bytes:
+    """A whole HTTP response with a JSON body."""
     head = (
         f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{extra}\r\n"

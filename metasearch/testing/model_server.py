@@ -36,9 +36,16 @@ from metasearch.testing.model_replies import (
     Break,
     Fault,
     error_response,
+    json_response,
     streamed_response,
     tokens_of,
     whole_response,
+)
+from metasearch.testing.other_apis import (
+    PromptCache,
+    anthropic_reply,
+    embeddings_reply,
+    prompt_texts,
 )
 
 __all__ = ["HUGE_REPLY", "Break", "Counts", "Fault", "ModelServer", "tokens_of"]
@@ -74,8 +81,11 @@ class Counts:
 class ModelServer:
     """Serves ``/v1/chat/completions`` on loopback from a thread of its own.
 
+    Also, but without faults, ``/v1/embeddings`` and Anthropic's ``/v1/messages``.
+
     Attributes:
         counts: What it has seen and billed.
+        bodies: What was asked on these other addresses.
         prompts: The messages of every request, in order of arrival, if ``record``.
         keys: The bearer token of every request, if ``record``.
         formats: The ``response_format`` of every request, if ``record``.
@@ -107,6 +117,8 @@ class ModelServer:
         self.prompts: list[list[Message]] = []
         self.keys: list[str] = []
         self.formats: list[object] = []
+        self.bodies: list[dict[str, Any]] = []
+        self._cache = PromptCache()
         self.latency = latency
         self._answer = _as_answer(reply)
         self._fixed = reply if isinstance(reply, str) else None
@@ -226,6 +238,31 @@ class ModelServer:
             self.counts.unsaid_input_tokens += billed.input_tokens
             self.counts.unsaid_output_tokens += billed.output_tokens
 
+    def respond_elsewhere(self, path: str, key: str, body: bytes) -> bytes:
+        """The response on an address other than the chat's."""
+        if not path.endswith(("/embeddings", "/messages")):
+            return error_response(Fault(status=404, message="no such address"))
+        self.counts.requests += 1
+        if self._key is not None and key != self._key:
+            return error_response(Fault(status=401, message=f"Incorrect API key provided: {key}."))
+        asked: dict[str, Any] = json.loads(body)
+        if self._record:
+            self.keys.append(key)
+            self.bodies.append(asked)
+        if path.endswith("/embeddings"):
+            reply = embeddings_reply(asked)
+            usage = json.loads(reply)["usage"]
+            self.counts.input_tokens += usage["prompt_tokens"]
+        else:
+            usage = self._cache.usage(asked)
+            texts = prompt_texts(asked)
+            text = self._answer([Message(role="user", content=text) for text in texts])
+            reply = anthropic_reply(text, usage)
+            self.counts.input_tokens += sum(usage.values())
+            self.counts.output_tokens += tokens_of(text)
+        self.counts.answered += 1
+        return json_response(200, reply)
+
 
 class _Connection(asyncio.Protocol):
     """One keep-alive connection; requests on it are answered one after the other."""
@@ -275,10 +312,12 @@ class _Connection(asyncio.Protocol):
         self._server.counts.in_flight -= 1
         if transport is None or transport.is_closing():
             return
-        if not head.split(" ", 2)[1].endswith("/chat/completions"):
-            transport.write(error_response(Fault(status=404, message="no such address")))
-            return
         key = headers.get("authorization", "").removeprefix("Bearer ")
+        path = head.split(" ", 2)[1].partition("?")[0]
+        if not path.endswith("/chat/completions"):
+            key = headers.get("x-api-key", key)
+            transport.write(self._server.respond_elsewhere(path, key, body))
+            return
         fault, pieces = self._server.respond(key, body)
         half = b"".join(pieces[: len(pieces) // 2])  # nothing of an answer that is not streamed
         match fault.kind:

@@ -91,6 +91,10 @@ class ScriptedModels:
         """What is answered at a place; here the place does not matter."""
         return self._answer(messages)
 
+    async def embed(self, *, step: int, call: int, model: str, text: str) -> list[float]:
+        """Nothing: scripts have no embeddings."""
+        raise NotImplementedError(f"the script embeds nothing by {model}")
+
 
 class ScriptedPool:
     """Evaluates by a function.

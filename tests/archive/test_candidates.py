@@ -63,6 +63,7 @@ def test_a_candidate_comes_back_as_it_was_stored(run: CampaignArchive, result: R
         "thought": "why not",
         "feedback": "wider",
         "error": "",
+        "duplicate_of": None,
         "seconds": 1.25,
         "model": None,
         "temperature": None,
@@ -172,6 +173,21 @@ def test_a_scored_candidate_needs_the_first_objective(
     stage = StageResult(stage="s", scores=scores, passed=True, seconds=0.0)
     with pytest.raises(ValueError, match="without 'radii'"):
         run.settle(candidate.number, EvaluationResult(outcome=Outcome.SCORED, stages=(stage,)))
+
+
+def test_scores_by_example_are_kept_and_those_of_private_metrics_not_shown(
+    run: CampaignArchive, propose: Propose, result: Result
+) -> None:
+    candidate = propose("a")
+    kept = {"radii": (0.1, 1 / 3, 1e-300), "secret": (1.0, 0.0)}
+    cheap, full = (
+        result(2.0).stages[0].model_copy(update={"stage": name, "examples": examples})
+        for name, examples in (("cheap", {"radii": (7.0,)}), ("full", kept))
+    )
+    settled = run.settle(candidate.number, result(2.0, stages=(cheap, full)))
+    assert run.as_of(settled.seq).examples(settled) == {"radii": kept["radii"]}
+    assert run.evaluations_of(candidate.number)[0].stages == (cheap, full)
+    assert run.examples(run.settle(propose("b").number, result(1.0))) == {}
 
 
 def test_stages_intervals_and_splits_are_kept_apart(

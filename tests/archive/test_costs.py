@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from typing import get_args
 
 import pytest
 
@@ -59,7 +60,7 @@ def billed(run: CampaignArchive) -> CampaignArchive:
     return run
 
 
-@pytest.mark.parametrize("by", ["model", "role", "operator"])
+@pytest.mark.parametrize("by", get_args(Grouping))
 def test_every_group_sums_to_the_whole(billed: CampaignArchive, by: Grouping) -> None:
     costs = billed.costs(by)
     assert functools.reduce(operator.add, (c.usage for c in costs)) == billed.usage()
@@ -82,6 +83,29 @@ def test_calls_belong_to_the_candidate_that_they_led_to(billed: CampaignArchive)
         OWN_CALLS: (1, 0.5),
         NO_CANDIDATE: (2, 0.0),
     }
+
+
+def test_each_candidate_and_each_call_has_its_bill(billed: CampaignArchive) -> None:
+    assert {c.name: (c.calls, c.usage.usd) for c in billed.costs("candidate")} == {
+        "#0": (1, 0.5),
+        "#1": (3, 5.0),
+        NO_CANDIDATE: (2, 0.0),
+    }
+    calls = {c.name: c for c in billed.costs("call")}
+    assert calls["step 0, call 0 of #1"].usage == USAGE
+    assert (calls["step 0, call 3"].vain, calls["step 0, call 3"].usage.seconds) == (1, 2.0)
+    assert calls["step 0, call 4"].held_usd == 2.0
+    assert len(calls) == 6
+
+
+def test_calls_that_met_a_cache_are_told_one_by_one(run: CampaignArchive) -> None:
+    step = run.open_step().number
+    writes = USAGE.model_copy(update={"cached_tokens": 0, "cache_write_tokens": 7})
+    ask(run, step, 0, usage=Usage(input_tokens=10, usd=0.5))
+    ask(run, step, 1)
+    ask(run, step, 2, model="large", usage=writes)
+    assert list(run.cached_calls()) == [("small", USAGE), ("large", writes)]
+    assert run.usage().cache_write_tokens == 7
 
 
 def test_an_unknown_price_stays_unknown_in_its_group(run: CampaignArchive) -> None:

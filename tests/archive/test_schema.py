@@ -37,12 +37,21 @@ def upgrade() -> None:
 
 
 def definition(path: Path) -> dict[str, list[str]]:
-    """What SQLite keeps of each thing in a schema; constraints may come in any order."""
+    """What SQLite keeps of each thing in a schema; constraints may come in any order.
+
+    A table that a migration has rebuilt has its name in quotes.
+    """
     connection = sqlite3.connect(path)
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     found = {
         name: sorted(
-            filter(None, (" ".join(part.split()).rstrip(",") for part in PARTS.split(sql)))
+            filter(
+                None,
+                (
+                    " ".join(part.split()).rstrip(",")
+                    for part in PARTS.split(sql.replace(f'"{name}"', name))
+                ),
+            )
         )
         for name, sql in rows
         if name != "alembic_version"

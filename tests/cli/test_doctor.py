@@ -11,6 +11,7 @@ from typer.testing import Result
 from metasearch.errors import PrerequisiteError, UsageError
 from metasearch.sandboxes.gpus.book import UNITS, Book
 from metasearch.testing.fake_devices import MEMORY, FakeDevices
+from metasearch.testing.model_server import ModelServer
 
 Invoke = Callable[..., Result]
 
@@ -103,16 +104,77 @@ def test_an_archive_is_described(
 
 
 @pytest.mark.slow
-def test_a_model_is_checked_by_name_and_key_without_asking_it(
+def test_a_model_without_its_key_or_of_an_unknown_provider_is_refused_with_the_remedy(
     invoke: Invoke, sandboxes: dict[str, FakeProvider], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     refused = invoke("doctor", "--model", "openai/gpt-4o-mini", "--json")
     assert refused.exit_code == 3
-    assert "OPENAI_API_KEY" in findings(refused)["model"]["detail"]
+    assert "set the environment variable OPENAI_API_KEY" in findings(refused)["model"]["detail"]
+    unknown = invoke("doctor", "--model", "opanai/gpt-4o-mini", "--json")
+    assert "Did you mean openai/gpt-4o-mini?" in findings(unknown)["model"]["detail"]
+    assert "http://" in invoke("doctor", "--model", "openai/x", "--api-base", "host:1").stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "path", "key", "price", "limits"),
+    [
+        ("openai/gpt-4o-mini", "/v1", "OPENAI_API_KEY", (0.15, 0.6, 0.075), (128_000, 16_384)),
+        ("anthropic/claude-sonnet-4-5", "", "ANTHROPIC_API_KEY", (3, 15, 0.3), (200_000, 64_000)),
+        ("openai/my-own", "/v1", "OPENAI_API_KEY", None, (None, None)),
+    ],
+)
+def test_a_model_is_asked_once_over_http_and_described(
+    invoke: Invoke,
+    sandboxes: dict[str, FakeProvider],
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    path: str,
+    key: str,
+    price: tuple[float, float, float] | None,
+    limits: tuple[int | None, int | None],
+) -> None:
+    monkeypatch.setenv(key, "sk-very-secret")
+    with ModelServer("ready", latency=0.05) as server:
+        address = server.url.removesuffix("/v1") + path
+        result = invoke("doctor", "--model", model, "--api-base", address, "--json")
+        shown = invoke("doctor", "--model", model, "--api-base", address)
+        assert server.counts.answered == 2
+        assert server.keys == ["sk-very-secret"] * 2
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)["model"]
+    assert (told["problem"], told["key"]) == ("", key)
+    assert 0.05 <= told["seconds"] < 30
+    assert told["usage"]["input_tokens"] > 0
+    assert (told["context_window"], told["longest_reply"]) == limits
+    rates = told["price"] and tuple(told["price"][name] for name in ("input", "output", "cached"))
+    assert rates == price
+    assert told["features"]["prompt caching"] is (None if price is None else True)
+    assert f"found in {key}" in shown.stdout
+    assert "sk-very-secret" not in result.output + shown.output
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_be_used_says_why(
+    invoke: Invoke, sandboxes: dict[str, FakeProvider], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
-    known = findings(invoke("doctor", "--model", "openai/gpt-4o-mini", "--json"))["model"]
-    assert known["verdict"] == "ok"
-    assert "per million tokens in" in known["detail"]
+    with ModelServer("ready", key="another") as server:
+        wrong = invoke("doctor", "--model", "openai/m", "--api-base", server.url, "--json")
+        address = server.url
+    away = invoke("doctor", "--model", "openai/m", "--api-base", address, "--json")
+    assert (wrong.exit_code, away.exit_code) == (3, 3)
+    assert "refuses the key" in findings(wrong)["model"]["detail"]
+    assert "OPENAI_API_KEY" in findings(wrong)["model"]["detail"]
+    assert "sk-very-secret" not in wrong.output
+    assert "cannot connect to" in findings(away)["model"]["detail"]
+
+
+@pytest.mark.slow
+def test_the_offline_model_answers_here(invoke: Invoke, sandboxes: dict[str, FakeProvider]) -> None:
+    told = json.loads(invoke("doctor", "--model", "offline/evolve", "--json").stdout)["model"]
+    assert (told["problem"], told["provider"], told["price"]["input"]) == ("", "offline", 0)
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from metasearch.archive import Archive
+from metasearch.archive import Archive, Near
 from metasearch.campaign_file import load_campaign
 from metasearch.cli import reading
 from metasearch.exchange import Message, Usage
 from metasearch.facts import Idea, Selection
+from metasearch.program import Program
 
 Invoke = Callable[..., Result]
 
@@ -55,6 +56,14 @@ def test_status_tells_what_the_finished_event_tells_and_more(read: Callable[...,
     }
     assert status["test"]["score"] == 2.75
     assert status["ensembles"] == []  # there is one model
+    assert status["novelty"] == {
+        "proposals": 4,
+        "exact_duplicates": 0,
+        "near_duplicates": 0,
+        "made_different": 0,
+        "evaluations_saved": 0,
+        "rate": 0.0,
+    }
 
 
 def test_best_gives_scores_files_parents_and_operator(read: Callable[..., Any]) -> None:
@@ -246,10 +255,41 @@ def test_upgrade_of_a_current_archive_says_so(invoke: Invoke, stored: Path) -> N
     assert "is up to date" in invoke("archive", "upgrade", "--archive", stored).stdout
 
 
+def test_status_tells_how_many_evaluations_were_saved(
+    invoke: Invoke, folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "saved.db"
+    same = Program(files={"program.py": "x = 1\n"})
+    with Archive.open(path, create=True) as archive:
+        run = archive.create(load_campaign(folder))
+        step = run.open_step().number
+        run.queue_candidate(step, 0, same, operator="seed")
+        run.queue_candidate(step, 1, same, operator="evolve")
+        changed = Program(files={"program.py": "x = 2\n"})
+        run.queue_candidate(step, 2, changed, operator="differ")
+        near = Near(2, "shingles", 0.98, "almost the same program as #2")
+        near_one = Program(files={"program.py": "x = 2;\n"})
+        run.queue_candidate(step, 3, near_one, operator="evolve", near=near)
+    told = json.loads(invoke("status", "numbers", "--archive", path, "--json").stdout)["novelty"]
+    assert told == {
+        "proposals": 3,
+        "exact_duplicates": 1,
+        "near_duplicates": 1,
+        "made_different": 1,
+        "evaluations_saved": 2,
+        "rate": 0.666667,
+    }
+    shown = " ".join(invoke("status", "numbers", "--archive", path).stdout.split())
+    assert "2 evaluations saved, 67% of 3 proposals: 1 the same as an earlier one" in shown
+    shown = json.loads(invoke("show", "numbers#3", "--archive", path, "--json").stdout)
+    assert (shown["duplicate_of"], shown["outcome"]) == (2, "rejected")
+
+
 def test_cost_shows_the_bill_in_groups(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "billed.db"
     with Archive.open(path, create=True) as archive:
-        run = archive.create(load_campaign(folder))
+        prices = {"models.prices": {"model-1": {"input": 3.0, "output": 15.0, "cached": 0.5}}}
+        run = archive.create(load_campaign(folder, prices))
         step = run.open_step().number
         for call, usd in enumerate((0.25, 1.5)):
             run.begin_exchange(
@@ -262,7 +302,7 @@ def test_cost_shows_the_bill_in_groups(invoke: Invoke, folder: Path, tmp_path: P
                 reserved_usd=2.0,
                 reserved_tokens=9,
             )
-            usage = Usage(input_tokens=1000, output_tokens=200, usd=usd)
+            usage = Usage(input_tokens=1000, output_tokens=200, cached_tokens=call * 400, usd=usd)
             run.answer_exchange(
                 step, call, reply="r", finish_reason="stop", usage=usage, attempts=1
             )
@@ -274,6 +314,11 @@ def test_cost_shows_the_bill_in_groups(invoke: Invoke, folder: Path, tmp_path: P
     assert told["usage"]["usd"] == 1.75
     assert [line["name"] for line in told["by_model"]] == ["model-1", "model-0"]
     assert [line["calls"] for line in told["by_role"]] == [2]
+    assert told["saved_by_caches_usd"] == pytest.approx(400 * 2.5e-6)
+    assert "gave 20% of the input tokens and saved $0.001" in shown.stdout
+    told = json.loads(invoke("cost", "numbers", "--archive", path, "--by", "call", "--json").stdout)
+    assert [line["name"] for line in told["by_call"]] == ["step 0, call 1", "step 0, call 0"]
+    assert "by_model" not in told
 
 
 def test_facts_are_listed_by_kind_and_hold_no_escapes(

@@ -15,6 +15,7 @@ from metasearch.facts import (
     Operation,
     Origin,
     Overview,
+    Phrasing,
     Plan,
     Review,
     Selection,
@@ -36,6 +37,7 @@ EXAMPLES: tuple[AnyFact, ...] = (
         shortcut=Shortcut(name="shake", sequence=(Operation(name="append"),)),
     ),
     Overview(purpose="feedback", text="Too many rings."),
+    Phrasing(prompt="complex, expert", text="Rethink it.", generation=2),
 )
 
 

@@ -112,7 +112,9 @@ async def test_a_prompt_that_the_provider_finds_too_long_is_halved_and_found_aga
         settings = settings.model_copy(update={"api_base": server.url})
         async with ModelClient(settings, run, Ledger(), seed=1, concurrency=1) as client:
             await client.check(("propose",))
-            await carried_out(run_with(campaign, run, client, observer), run)
+            models = campaign.settings.model_copy(update={"models": settings})
+            asking = campaign.model_copy(update={"settings": models})
+            await carried_out(run_with(asking, run, client, observer), run)
             first, second = (prompt[-1].content for prompt in server.prompts)
             assert "(To keep this prompt short, " in second
             assert len(second) < 0.6 * len(first)
@@ -201,13 +203,15 @@ async def test_every_strategy_writes_its_prompts_from_the_campaigns_templates(
     folder: Path, archive: Archive, strategy: str
 ) -> None:
     (folder / "prompts").mkdir()
-    (folder / "prompts" / "task.md.j2").write_text("Marked: {{ task }}\n{{ answer }}\n")
+    for name, text in load_campaign(folder).prompts.items():
+        (folder / "prompts" / f"{name}.md.j2").write_text(f"A template of our own.\n{text}")
     campaign = load_campaign(folder, {"strategy.name": strategy})
     run = archive.create(campaign)
     models = ScriptedModels(run, lambda messages: data_or(REPLY, messages))
     await carried_out(run_with(campaign, run, models), run)
-    marked = "Marked: Be good.\nAnswer format: "
-    assert any(prompt[0].content.startswith(marked) for prompt in models.prompts)
+    assert models.prompts
+    for prompt in models.prompts:
+        assert any("A template of our own." in message.content for message in prompt)
 
 
 async def test_each_call_knows_the_templates_that_it_was_made_with(
@@ -239,20 +243,20 @@ async def test_each_call_knows_the_templates_that_it_was_made_with(
 def test_the_next_prompt_is_foreseen_word_for_word_and_nothing_is_stored(
     folder: Path, archive: Archive, tmp_path: Path, strategy: str
 ) -> None:
-    settings = {"strategy.name": strategy, "models.prompt_tokens": 700}
+    settings = {"strategy.name": strategy, "models.prompt_tokens": 1_500}
     campaign = load_campaign(folder, {**settings, "budget.evaluations": 5})
     run = archive.create(campaign)
     replies = iter(range(1, 100))
     models = ScriptedModels(
         run, lambda messages: data_or(REPLY.replace("1", str(next(replies))), messages)
     )
-    models.most_prompt_tokens = 700
+    models.most_prompt_tokens = 1_500
     asyncio.run(carried_out(run_with(campaign, run, models), run))
     step = run.next_step()
     with Archive.open(tmp_path / "archive.db", read_only=True) as reading:
         seen = preview(reading.campaign(run.id), step)
     assert run.next_step() == step
-    assert seen.prompt.tokens <= 700
+    assert seen.prompt.tokens <= 1_500
     more = campaign.model_copy(
         update={"settings": load_campaign(folder, {**settings, "budget.evaluations": 6}).settings}
     )
@@ -263,3 +267,8 @@ def test_the_next_prompt_is_foreseen_word_for_word_and_nothing_is_stored(
         preview(run, 0)
     with pytest.raises(UsageError, match="The next step of"):
         preview(run, 1_000)
+
+
+def test_no_step_is_foreseen_before_the_seed_is_scored(folder: Path, archive: Archive) -> None:
+    with pytest.raises(UsageError, match="has not scored its seed program"):
+        preview(archive.create(load_campaign(folder)), 1)

@@ -93,6 +93,11 @@ async def judge(campaign: Campaign, run: CampaignArchive, models: Models) -> Ver
     return answer
 
 
+def asking(campaign: Campaign, models: ModelSection) -> Campaign:
+    settings = campaign.settings.model_copy(update={"models": models})
+    return campaign.model_copy(update={"settings": settings})
+
+
 def in_turn(*replies: str) -> Callable[[Sequence[Message]], str]:
     left = list(replies)
     return lambda messages: left.pop(0)
@@ -168,7 +173,7 @@ async def test_the_offline_model_gives_an_uninformed_verdict_that_fits_and_repla
             settings, run, Ledger(), seed=1, concurrency=1, recordings=recordings
         ) as client:
             await client.check(("judge",))
-            return await judge(campaign, run, client)
+            return await judge(asking(campaign, settings), run, client)
 
     run = archive.create(campaign)
     first = await answer("offline/evolve", run)
@@ -187,7 +192,8 @@ async def test_a_model_that_can_is_given_the_schema_beside_the_prompt(
         settings = ModelSection(judge=f"openai/{model}", api_base=server.url)
         async with ModelClient(settings, run, Ledger(), seed=1, concurrency=1) as client:
             await client.check(("judge",))
-            assert await judge(campaign, run, client) == Verdict(accept=True, grade=4)
+            asked_of = asking(campaign, settings)
+            assert await judge(asked_of, run, client) == Verdict(accept=True, grade=4)
         (given,) = server.formats
         (asked,) = server.prompts
     assert "Answer format: JSON" in asked[-1].content

@@ -294,7 +294,9 @@ async def test_scores_per_example_get_an_interval(measure: Measure, explicit: bo
         candidate.examples({"score": hits})
         return None
 
-    score = (await measure(evaluate)).scores["score"]
+    result = await measure(evaluate)
+    assert result.stages[0].examples == {"score": tuple(hits)}
+    score = result.scores["score"]
     assert score.samples == 128
     assert (round(score.low, 3), round(score.value, 3), round(score.high, 3)) == (
         0.562,

@@ -57,6 +57,8 @@ def test_many_examples_are_bounded_work() -> None:
     assert estimate.high - estimate.low == pytest.approx(
         2 * 1.96 * 28 / math.sqrt(200_000), rel=0.01
     )
+    assert estimate.examples == ()
+    assert statistics.of_examples(values[:9_999], 0).examples == tuple(values[:9_999])
 
 
 def test_repeats_give_the_t_interval() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from collections.abc import Callable
 
 import pytest
 
+from metasearch.campaign import ModelSection
 from metasearch.errors import ModelUnavailable, RequestRefused
 from metasearch.exchange import ExchangeState, Message
-from metasearch.models import ModelClient
+from metasearch.models import Ledger, ModelClient
 from metasearch.models.memory_journal import MemoryJournal
 from metasearch.step import Reply
 from metasearch.testing.model_server import Break, Fault, ModelServer
@@ -197,3 +200,53 @@ async def test_a_stream_that_reached_its_length_is_continued(make_client: MakeCl
             reply = await ask(client)
         assert server.counts.requests == 2
     assert (reply.text, reply.finish_reason) == (TEXT, "stop")
+
+
+class Anthropic:
+    """Anthropic's own stream, which says in two places what a call took."""
+
+    EVENTS = (
+        '{"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", '
+        '"content": [], "model": "claude", "stop_reason": null, "stop_sequence": null, '
+        '"usage": {"input_tokens": 25, "output_tokens": 1}}}',
+        '{"type": "content_block_start", "index": 0, '
+        '"content_block": {"type": "text", "text": ""}}',
+        '{"type": "content_block_delta", "index": 0, '
+        '"delta": {"type": "text_delta", "text": "Go"}}',
+        '{"type": "content_block_delta", "index": 0, '
+        '"delta": {"type": "text_delta", "text": "od"}}',
+        '{"type": "content_block_stop", "index": 0}',
+        '{"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, '
+        '"usage": {"output_tokens": 15}}',
+        '{"type": "message_stop"}',
+    )
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+        writer.write(b"Connection: close\r\n\r\n")
+        for event in self.EVENTS:
+            kind = json.loads(event)["type"]
+            writer.write(f"event: {kind}\ndata: {event}\n\n".encode())
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        writer.close()
+
+
+async def test_a_stream_of_another_kind_is_billed_whole(
+    journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "a-key-of-no-worth")
+    server = await asyncio.start_server(Anthropic().serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = ModelSection(
+        default="anthropic/claude-sonnet-4-20250514",
+        api_base=f"http://127.0.0.1:{port}",
+        stream=True,
+        retries=0,
+        max_tokens=100,
+    )
+    async with server, ModelClient(settings, journal, Ledger(), 0, 1) as client:
+        reply = await ask(client)
+    assert (reply.text, reply.finish_reason) == ("Good", "stop")
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (25, 15)

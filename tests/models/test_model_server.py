@@ -12,7 +12,8 @@ from urllib.error import HTTPError
 
 import pytest
 
-from metasearch.testing.model_server import Fault, ModelServer, tokens_of
+from metasearch.testing.model_replies import tokens_of
+from metasearch.testing.model_server import Fault, ModelServer
 
 
 def post(url: str, text: str, key: str = "k") -> dict[str, Any]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from metasearch.campaign import Price, PriceTier
 from metasearch.exchange import Usage
-from metasearch.models.prices import FREE, cost, freeze_prices, most
+from metasearch.models.prices import FREE, cost, freeze_prices, most, saved
 from metasearch.models.provider import load
 
 LONG = Price(
@@ -70,9 +70,26 @@ def test_thinking_may_have_its_own_price() -> None:
     assert cost(price, usage) == pytest.approx(18e-6)
 
 
+async def test_what_goes_into_anthropics_cache_costs_a_quarter_more() -> None:
+    """Anthropic's price list: 1.25 times the input price to write, a tenth to read."""
+    name = "bedrock/anthropic.claude-sonnet-4-20250514-v1:0"
+    price = freeze_prices([name], {}, await load())[name]
+    assert price is not None
+    assert (price.input, price.cache_write, price.cached) == (3.0, 3.75, 0.3)
+    (tier,) = price.tiers
+    assert (tier.input, tier.cache_write, tier.cached) == (6.0, 7.5, 0.6)
+    writes = Usage(input_tokens=3000, cache_write_tokens=2000)
+    reads = Usage(input_tokens=3000, cached_tokens=2000)
+    assert cost(price, writes) == pytest.approx(0.0105)
+    assert saved(price, writes) == pytest.approx(-0.0015)
+    assert cost(price, reads) == pytest.approx(0.0036)
+    assert saved(price, reads) == pytest.approx(0.0054)
+
+
 def test_unknown_stays_unknown() -> None:
     assert cost(None, Usage(input_tokens=5)) is None
     assert most(None, 5, 5) is None
+    assert saved(None, Usage(input_tokens=5, cached_tokens=5)) is None
 
 
 amount = st.floats(0, 100)
@@ -81,6 +98,7 @@ rates = st.builds(
     input=amount,
     output=amount,
     cached=st.none() | amount,
+    cache_write=st.none() | amount,
     reasoning=st.none() | amount,
     tiers=st.just(())
     | st.tuples(
@@ -90,6 +108,7 @@ rates = st.builds(
             input=amount,
             output=amount,
             cached=st.none() | amount,
+            cache_write=st.none() | amount,
         )
     ),
 )
@@ -100,16 +119,24 @@ rates = st.builds(
     input_tokens=st.integers(0, 4000),
     output_tokens=st.integers(0, 4000),
     cached=st.integers(0, 4000),
+    written=st.integers(0, 4000),
     reasoning=st.integers(0, 4000),
     spare=st.integers(0, 2000),
 )
 def test_no_call_costs_more_than_was_reserved(
-    price: Price, input_tokens: int, output_tokens: int, cached: int, reasoning: int, spare: int
+    price: Price,
+    input_tokens: int,
+    output_tokens: int,
+    cached: int,
+    written: int,
+    reasoning: int,
+    spare: int,
 ) -> None:
     usage = Usage(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cached_tokens=cached,
+        cache_write_tokens=written,
         reasoning_tokens=reasoning,
     )
     spent = cost(price, usage)

@@ -125,7 +125,7 @@ def test_a_shrunk_prompt_fits_and_keeps_all_that_is_fixed(
 
 @given(st.lists(st.one_of(DRAFTS, PLAIN), min_size=1, max_size=3))
 def test_each_prompt_to_fall_back_on_takes_at_most_half(messages: list[Message]) -> None:
-    found = shrinking(messages, 10_000, RENDER)
+    found = list(shrinking(messages, 10_000, RENDER))
     assert 1 <= len(found) <= 3
     for longer, shorter in itertools.pairwise(found):
         assert shorter.tokens <= longer.tokens // 2

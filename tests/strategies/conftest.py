@@ -1,11 +1,21 @@
+"""What tests of strategies share."""
+
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from metasearch.archive import Archive
+
+
+@pytest.fixture(autouse=True)
+def _collect() -> Iterator[None]:
+    """Finalise killed coroutines here; CPython 3.11 fails if that happens inside ast.parse."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

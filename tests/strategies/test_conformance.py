@@ -31,6 +31,17 @@ class TestRandomParent(StrategyConformance):
     strategy = "random_parent"
 
 
+class TestMetaAgentSearch(StrategyConformance):
+    strategy = "meta_agent_search"
+    options = {"seeds": ["hand.py"]}
+    files = {"hand.py": StrategyConformance.program.replace("1.0", "1.5")}
+
+
+class TestGuidedEvolution(StrategyConformance):
+    strategy = "guided_evolution"
+    options = {"initial": 6, "offspring": 4, "elites": 4, "exemplars": 2}
+
+
 class TestMcts(StrategyConformance):
     strategy = "mcts"
     options = {"max_expansions": 2, "debate_every": 7, "agents": 2, "rounds": 2}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import metasearch
+from metasearch.campaign import NoveltySection
 from metasearch.candidate import Outcome
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +45,15 @@ def test_the_evaluators_shown_measure_programs(
         assert result.outcome is Outcome.INVALID
     else:
         assert result.scores["score"].value == score
+
+
+def test_the_settings_shown_for_novelty_are_settings() -> None:
+    text = (ROOT / "docs" / "novelty.md").read_text("utf-8")
+    (block,) = re.findall(r"^```toml\n(.*?)^```", text, re.M | re.S)
+    shown = tomllib.loads(block)["novelty"]
+    assert set(shown) == set(NoveltySection.model_fields)
+    assert NoveltySection.model_validate(shown).threshold == 0.95
+    assert NoveltySection(normalise=shown["normalise"]) == NoveltySection()
 
 
 def test_links_between_documents_lead_somewhere() -> None:
