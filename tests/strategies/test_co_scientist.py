@@ -7,6 +7,8 @@ the number, or does not.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import json
 import math
 import random
@@ -15,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
 
@@ -23,7 +25,7 @@ from metasearch.archive import Archive, CampaignArchive
 from metasearch.campaign_file import load_campaign
 from metasearch.candidate import EvaluationResult, Outcome
 from metasearch.engine import run_campaign
-from metasearch.errors import ModelError
+from metasearch.errors import ContextOverflow, ModelError
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
 from metasearch.facts import Idea, Match, Origin, Overview, Plan, Recorded, Review, Selection
@@ -32,8 +34,10 @@ from metasearch.operators.calibration import HIDDEN
 from metasearch.operators.funnel import Funnel
 from metasearch.operators.ratings import START
 from metasearch.program import Program
-from metasearch.step import Task
+from metasearch.prompts import Prompts, estimated_tokens, fit
+from metasearch.step import Step, Task
 from metasearch.strategies.co_scientist import CoScientist
+from metasearch.strategies.co_scientist_briefing import Briefing
 from metasearch.strategies.co_scientist_supervisor import upper_bounds
 from metasearch.testing.scripted import scored
 from tests.engine.kit import engine_of, load
@@ -288,6 +292,7 @@ def test_a_goal_that_cannot_be_parsed_leaves_the_usual_criteria(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.7, 1.0])
 def test_feedback_stands_in_every_prompt_of_the_next_epoch(
     folder: Path, run: CampaignArchive, share: float
@@ -312,6 +317,7 @@ def test_feedback_stands_in_every_prompt_of_the_next_epoch(
         assert 0.4 * all_generated < with_lesson < all_generated
 
 
+@pytest.mark.slow
 def test_mispredictions_and_outcomes_reach_the_meta_review(
     folder: Path, run: CampaignArchive
 ) -> None:
@@ -322,6 +328,7 @@ def test_mispredictions_and_outcomes_reach_the_meta_review(
     assert any("of" in user and "paid" in user for user in done.asked("feedback"))
 
 
+@pytest.mark.slow
 def test_evolution_makes_new_ideas_and_changes_none(folder: Path, run: CampaignArchive) -> None:
     done = Run(folder, run, Lab(), evaluations=25)
     evolved = [r for r in done.of(Idea) if r.fact.parents]
@@ -463,6 +470,7 @@ CHECKED: Mapping[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_an_informed_judge_passes_its_check_and_a_coin_is_throttled(
     folder: Path, archive: Archive
 ) -> None:
@@ -485,6 +493,7 @@ def test_an_informed_judge_passes_its_check_and_a_coin_is_throttled(
     assert found[2.0] > 0.57 > found[0.0]
 
 
+@pytest.mark.slow
 def test_once_the_judge_is_trusted_an_idea_plays_all_its_matches_before_it_is_built(
     folder: Path, run: CampaignArchive
 ) -> None:
@@ -703,6 +712,46 @@ def test_steps_at_once_lose_no_match_and_judge_no_pair_twice(
     for fact in run.history():
         again.learn(fact) if isinstance(fact, Recorded) else again.observe(fact)
     assert again.funnel.ratings() == done.strategy.funnel.ratings()
+
+
+def test_a_prompt_that_is_too_long_gives_up_feedback_then_rationales_then_reviews(
+    folder: Path, archive: Archive
+) -> None:
+    class Curious(CoScientist):
+        """Keeps the drafts of its meta-reviews."""
+
+        drafts: ClassVar[list[Message]] = []
+
+        async def give_feedback(self, ctx: Step, brief: Briefing) -> None:
+            talk = brief.talk
+
+            def kept(*arguments: Any, **values: Any) -> list[Message]:
+                messages = talk(*arguments, **values)
+                self.drafts.append(messages[-1])
+                return messages
+
+            brief.talk = kept  # type: ignore[method-assign]
+            await super().give_feedback(ctx, brief)
+
+    class Wordy(Lab):
+        def feedback(self, user: str, rng: random.Random) -> str:
+            return "Mind the edges. " * 200
+
+    run = archive.create(load(folder))
+    strategy = Curious(co_scientist().task, co_scientist(feedback_matches=12).options)
+    campaign = load(folder, concurrency=1, budget__evaluations=25)
+    engine, _, _ = engine_of(campaign, run, answer=Wordy(), evaluate=value_of_x, strategy=strategy)
+    with run.hold():
+        asyncio.run(engine.run())
+    draft = [strategy.drafts[-1]]
+    found, tokens, render = list[tuple[str, ...]](), estimated_tokens(draft), Prompts().render
+    for share in (1.0, 0.8, 0.5, 0.2):
+        with contextlib.suppress(ContextOverflow):
+            found.append(fit(draft, int(tokens * share), render).cut)
+    assert found[0] == ()
+    assert found[1] == ("feedback",)
+    assert set(found[-1]) >= {"What decided matches, latest first", "feedback"}
+    assert all(set(a) <= set(b) for a, b in itertools.pairwise(found))
 
 
 @pytest.mark.slow
