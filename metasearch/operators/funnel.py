@@ -57,6 +57,8 @@ class Entry:
     """Measured fitness: that candidate's first objective, larger is better."""
     scores: set[float] = field(default_factory=set)
     """What its programs measured, for masking."""
+    base: float | None = None
+    """Fitness of the program that its best one changed."""
     effect: float | None = None
     """Measured effect: the most that a program of it gained over the one that it changed. By
     this a judge is checked: fitness itself is above all that of the changed program."""
@@ -136,10 +138,10 @@ class Funnel:
         self._forecasts = None
         if candidate.outcome.evaluated:
             self.evaluations += 1
-            self.since_feedback["evaluations"] += 1
         selection = self._selected.get(candidate.step)
         entry = None
         if selection is not None and selection.operator == IMPLEMENT:
+            self.since_feedback["evaluations"] += candidate.outcome.evaluated
             entry = self.entries.get(selection.ideas[0])
         if candidate.scored and self._objective is not None:
             score = candidate.scores[self._objective.name]
@@ -237,14 +239,13 @@ class Funnel:
         rating = Scale.of([rated[e.number].value for e in admitted])
         novelty = Scale.of([e.novelty for e in admitted])
         fitness = Scale.of(list(self.gains.values()))
-        lowest = min(self.gains.values(), default=0.0)
+        best = self._gains[self.best] if self.best is not None else 0.0
 
         def prospect(entry: Entry) -> Prospect:
-            """A base program that is no longer in sight counts as the worst."""
-            known = [self._gains[n] for n in entry.idea.candidates if n in self._gains]
+            """What is not measured yet would be applied to about the best there is."""
             return Prospect(
                 rating=rating.standardised(rated[entry.number].value),
-                parent=fitness.standardised(max(known, default=lowest)),
+                parent=fitness.standardised(best if entry.base is None else entry.base),
                 novelty=novelty.standardised(entry.novelty),
             )
 
@@ -328,7 +329,7 @@ class Funnel:
             self.measured += 1
             entry.epoch = self.epoch
         if entry.gain is None or gain > entry.gain:
-            entry.gain, entry.program = gain, candidate.number
+            entry.gain, entry.base, entry.program = gain, parent, candidate.number
 
     def _admit(self, entry: Entry) -> None:
         self.ideas += 1

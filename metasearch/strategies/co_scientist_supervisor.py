@@ -326,11 +326,20 @@ class _Choice:
         return self.rng.choice([e for e, b in zip(entries, bounds, strict=True) if b == best])
 
     def programs(self, *entries: Entry) -> tuple[int, ...]:
-        """The program to change, the best one or one that the ideas build on, then the other."""
-        lineage = [e.program for e in entries if e.program is not None]
-        lineage += [number for e in entries for number in e.idea.candidates[:1]]
-        known = [n for n in (self.funnel.best, *lineage) if n is not None]
-        two = list(dict.fromkeys(known))[:2]
+        """The program to change, then another one.
+
+        They are the best one and one of these ideas or their parents; without such a one,
+        another of the best measured ideas.
+        """
+        kin = [self.funnel.entries.get(n) for e in entries for n in (e.number, *e.idea.parents)]
+        others = [e.program for e in kin if e is not None and e.program is not None]
+        if not others:
+            measured = [e.program for e in self.ranking if e.program is not None]
+            others = self.rng.sample(measured[: self.options.top], min(1, len(measured)))
+        two = [
+            number for number in dict.fromkeys([self.funnel.best, *others]) if number is not None
+        ]
+        del two[2:]
         self.rng.shuffle(two)
         return tuple(two)
 

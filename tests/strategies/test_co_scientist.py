@@ -70,7 +70,9 @@ class Lab:
     """
 
     slope = 1.0
-    """Of the judge; 0 is a coin."""
+    """Of the judge; one of 0 cannot tell."""
+    coin = False
+    """Whether the judge guesses."""
     first_slot = False
     """Whether the judge always prefers what stands first."""
     repeats = False
@@ -123,7 +125,9 @@ class Lab:
 
     def verdict(self, user: str, rng: random.Random) -> dict[str, object]:
         first, second = (int(number) for number in re.findall(r"add <(-?\d+)>", user)[:2])
-        share = 1 / (1 + math.exp(-self.slope * (first - second))) if self.slope else rng.random()
+        share = (
+            1 / (1 + math.exp(-self.slope * (first - second))) if not self.coin else rng.random()
+        )
         return {"analysis": "Because.", "first_is_better": 1.0 if self.first_slot else share}
 
     def debate(self, user: str, rng: random.Random) -> object:
@@ -471,7 +475,7 @@ CHECKED: Mapping[str, Any] = {
 
 
 @pytest.mark.slow
-def test_an_informed_judge_passes_its_check_and_a_coin_is_throttled(
+def test_an_informed_judge_passes_its_check_and_one_that_cannot_tell_is_throttled(
     folder: Path, archive: Archive
 ) -> None:
     found = {}
@@ -490,7 +494,8 @@ def test_an_informed_judge_passes_its_check_and_a_coin_is_throttled(
         ideas = [r for r in done.of(Idea) if r.seq > last]
         assert len(late) >= 1
         assert (len(late) > 1.5 * len(ideas)) == bool(slope)
-    assert found[2.0] > 0.57 > found[0.0]
+    assert found[2.0] > 0.8
+    assert found[0.0] == 0.5
 
 
 @pytest.mark.slow
@@ -683,7 +688,7 @@ def test_several_votes_make_one_soft_verdict_with_a_weight(
     folder: Path, run: CampaignArchive
 ) -> None:
     lab = Lab()
-    lab.slope = 0.0
+    lab.coin = True
     done = Run(folder, run, lab, **IDEAS_ONLY, votes=3)
     singles = [match for match in done.matches if match.mode == "single"]
     assert len(done.asked("verdict")) == 3 * len(singles)
