@@ -26,6 +26,7 @@ class Standing:
         best: By the first objective, the older one on ties.
         curve: (evaluations, first objective) at each improvement.
         idle_steps: Steps in a row, up to now, that evaluated nothing and recorded nothing.
+        fruitless_steps: Proposing steps in a row that evaluated nothing, whatever they recorded.
         unusable_steps: Proposing steps in a row that gave no program at all.
     """
 
@@ -37,6 +38,7 @@ class Standing:
         self.best: Candidate | None = next(iter(archive.best()), None)
         self.curve = [(point.evaluation, point.score) for point in archive.curve()]
         self.idle_steps = 0
+        self.fruitless_steps = 0
         self.unusable_steps = 0
         self._archive = archive
         self._budget = budget
@@ -67,6 +69,10 @@ class Standing:
                 step proposed nothing, which says nothing about the model's proposals.
         """
         self.idle_steps = 0 if evaluated or learnt else self.idle_steps + 1
+        if evaluated:
+            self.fruitless_steps = 0
+        elif unusable is not None:
+            self.fruitless_steps += 1
         if evaluated or unusable == "":
             self.unusable_steps = 0
         elif unusable:
@@ -93,4 +99,5 @@ class Standing:
             score = self.best.scores[self._objective.name]
             if self._objective.reached(score, budget.target):
                 return "target"
-        return "stalled" if self.idle_steps >= STALLED else None
+        stalled = max(self.idle_steps, self.fruitless_steps) >= STALLED
+        return "stalled" if stalled else None

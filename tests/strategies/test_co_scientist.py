@@ -446,6 +446,19 @@ def test_an_idea_that_cannot_be_read_is_a_proposal_without_a_program(
     assert {c.outcome for c in run.candidates()} == {Outcome.SCORED, Outcome.REJECTED}
 
 
+@pytest.mark.slow
+def test_programs_that_only_repeat_others_end_the_run_although_ideas_go_on(
+    folder: Path, run: CampaignArchive
+) -> None:
+    class Unoriginal(Lab):
+        def implement(self, user: str, rng: random.Random) -> str:
+            return "```python\nx = 100.0  # again\n```"
+
+    done = Run(folder, run, Unoriginal(), ideas_per_evaluation=0.1, repairs=0)
+    assert done.reason == "stalled"
+    assert run.evaluations() == 1
+
+
 def test_programs_that_cannot_be_used_are_corrected_in_the_same_conversation(
     folder: Path, run: CampaignArchive
 ) -> None:
