@@ -54,12 +54,8 @@ from metasearch.strategies.co_scientist_forms import (
     ReviewForm,
     VerdictForm,
 )
-from metasearch.strategies.co_scientist_supervisor import (
-    WINDOW,
-    CoScientistOptions,
-    Job,
-    Supervisor,
-)
+from metasearch.strategies.co_scientist_options import CoScientistOptions
+from metasearch.strategies.co_scientist_supervisor import WINDOW, Job, Supervisor
 
 BIASED = 1.5
 """Logits by which a judge may favour the first slot before debates are judged in both orders."""
@@ -310,36 +306,42 @@ class CoScientist:
     async def look_back(self, ctx: Step, job: Job, brief: Briefing) -> None:
         """A meta-review: feedback for all later prompts, or an overview of the best ideas."""
         if job.method == "feedback":
-            matches = [r.fact for r in ctx.archive.facts("match", 200) if r.fact.kind == "match"]
-            reviews = [r.fact for r in ctx.archive.facts("review", 20) if r.fact.kind == "review"]
-            wrong = [text for match in matches if (text := brief.mistaken(match))]
-            epoch = self.funnel.epoch + 1
-            said, why = [r.text for r in reviews], [m.rationale for m in matches[:20] if m.shares]
-            parts = [
-                brief.section("Reviews, latest first", listed(said, LINE), priority=2),
-                brief.section("What decided matches, latest first", listed(why, LINE), priority=3),
-                brief.section("Where the judges were wrong", listed(wrong[:5], 2 * LINE), 1),
-                brief.section(
-                    "How ideas fared by the way they were made",
-                    outcomes(self.funnel.rewards(WINDOW)),
-                ),
-            ]
-            asked = brief.talk("feedback", parts, brief.feedback())
-            reply = await ctx.ask(asked, role="summarise")
-            text = shorten(reply.text, FEEDBACK)
-            ctx.record(Overview(purpose="feedback", epoch=epoch, text=text))
+            await self.give_feedback(ctx, brief)
         else:
-            epoch = self.funnel.epoch
-            ratings = self.funnel.ratings()
-            parts = []
-            for number in job.ideas:
-                account = brief.account(self.funnel.entries[number])
-                rating = f"{ratings[number].value:.0f} ± {ratings[number].error:.0f}"
-                text = f"{account}\nJudges' rating: {rating}"
-                parts.append(brief.section("One of the best ideas, best first", text, priority=1))
-            asked = brief.talk("overview", parts, brief.feedback())
-            reply = await ctx.ask(asked, role="summarise")
-            ctx.record(Overview(purpose="summary", epoch=epoch, text=reply.text, ideas=job.ideas))
+            await self.write_overview(ctx, job, brief)
+
+    async def give_feedback(self, ctx: Step, brief: Briefing) -> None:
+        """What reviews, debates and mispredictions have in common."""
+        epoch = self.funnel.epoch + 1
+        matches = [r.fact for r in ctx.archive.facts("match", 200) if r.fact.kind == "match"]
+        reviews = [r.fact for r in ctx.archive.facts("review", 20) if r.fact.kind == "review"]
+        said = listed([review.text for review in reviews], LINE)
+        why = listed([brief.decided(m) for m in matches[:20] if m.shares], 2 * LINE)
+        wrong = listed([text for m in matches if (text := brief.mistaken(m))][:5], 3 * LINE)
+        fared = outcomes(self.funnel.rewards(WINDOW))
+        parts = [
+            brief.section("Reviews, latest first", said, priority=2),
+            brief.section("What decided matches, latest first", why, priority=3),
+            brief.section("Where the judges were wrong", wrong, priority=1),
+            brief.section("How ideas fared by the way they were made", fared),
+        ]
+        asked = brief.talk("feedback", parts, brief.feedback())
+        reply = await ctx.ask(asked, role="summarise")
+        text = shorten(reply.text, FEEDBACK)
+        ctx.record(Overview(purpose="feedback", epoch=epoch, text=text))
+
+    async def write_overview(self, ctx: Step, job: Job, brief: Briefing) -> None:
+        """An account of the best ideas, for people and for those who look for gaps."""
+        epoch, ratings = self.funnel.epoch, self.funnel.ratings()
+        parts = []
+        for number in job.ideas:
+            account = brief.account(self.funnel.entries[number])
+            rating = f"Judges' rating: {ratings[number].value:.0f} ± {ratings[number].error:.0f}"
+            text = f"{account}\n{rating}"
+            parts.append(brief.section("One of the best ideas, best first", text, priority=1))
+        asked = brief.talk("overview", parts, brief.feedback())
+        reply = await ctx.ask(asked, role="summarise")
+        ctx.record(Overview(purpose="summary", epoch=epoch, text=reply.text, ideas=job.ideas))
 
     async def give_up(self, ctx: Step, reason: str, job: Job) -> None:
         """A model that gives nothing to work with is a proposal without a program."""

@@ -158,7 +158,13 @@ class Briefing:
         if (match.shares[0] - 0.5) * (first.effect - second.effect) >= 0:
             return None
         won, lost = (first, second) if match.shares[0] > 0.5 else (second, first)
-        return f"Judged better: {line(won)} Measured better: {line(lost)}"
+        return f"Judged better: {line(won)} / measured better: {line(lost)}"
+
+    def decided(self, match: Match) -> str:
+        """Between which ideas a match was, and what decided it."""
+        named = [self._funnel.entries.get(number) for number in match.contestants]
+        titles = [shorten(entry.idea.title, LINE // 3) for entry in named if entry]
+        return f"Idea 1 = {' / idea 2 = '.join(titles)}: {match.rationale}"
 
 
 def described(idea: Idea) -> str:
@@ -176,7 +182,8 @@ def quoted(idea: Idea) -> str:
 
 def line(entry: Entry) -> str:
     """An idea in one line."""
-    return f"Idea {entry.number}: {entry.idea.title}: {entry.idea.claim}"
+    text = f"Idea {entry.number}: {entry.idea.title}: {entry.idea.claim}"
+    return shorten(" ".join(text.split()), LINE)
 
 
 def lines(entries: Iterable[Entry]) -> str:

@@ -1,4 +1,4 @@
-"""The supervisor of ``co_scientist``: its options, and which task comes next.
+"""The supervisor of ``co_scientist``: which task comes next.
 
 Hard needs first. What is left is drawn by weights ``0.05 + UCB * backlog``, where the ways of
 making ideas earn their UCB by what became of their ideas. The paper asks for weighted sampling
@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from metasearch.facts import Selection
-from metasearch.formats import EditName
 from metasearch.operators.calibration import telling_pair
 from metasearch.operators.funnel import IMPLEMENT, INITIAL, Entry, Funnel
 from metasearch.operators.tournament import (
@@ -27,6 +23,7 @@ from metasearch.operators.tournament import (
     debated,
     top_quartile,
 )
+from metasearch.strategies.co_scientist_options import CoScientistOptions
 
 GENERATION = ("explore", "debate", "assumptions", "expand")
 EVOLUTION = ("ground", "feasible", "inspire", "combine", "simplify", "out_of_box")
@@ -42,56 +39,6 @@ _IDEAS_ONLY = 40
 WINDOW = 20
 """Evaluations within which an idea has to pay, and after which the best counts as stuck."""
 _LEAST = 0.05
-
-Reflection = Literal["full", "deep", "simulate"]
-
-
-class CoScientistOptions(BaseModel):
-    """Options of ``co_scientist``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    initial_ideas: int = Field(default=8, ge=1, le=200)
-    """Ideas before the first one becomes a program."""
-    ideas_per_evaluation: float = Field(default=3.0, ge=0, le=50)
-    """New ideas for each further one that becomes a program; 0 makes programs as fast as it can."""
-    max_ideas: int | None = Field(default=None, ge=1)
-    """Without an evaluator 40 if not given, else no limit."""
-    matches_per_idea: int = Field(default=4, ge=1, le=64)
-    unchecked_matches: int = Field(default=2, ge=1, le=64)
-    """Matches per idea as long as the judge has not been checked."""
-    similar_share: float = Field(default=0.4, ge=0, le=1)
-    """Share of the matches in which similar ideas are preferred."""
-    votes: int = Field(default=1, ge=1, le=20)
-    """Verdicts asked for each match; where they disagree, the match counts less."""
-    debate_turns: int = Field(default=4, ge=3, le=10)
-    debate_calls: Literal["one", "many"] = "one"
-    """Whether one call plays a debate or each turn is a call."""
-    duplicate: float = Field(default=0.92, gt=0, le=1)
-    """Similarity from which on an idea counts as a repetition."""
-    reflections: tuple[Reflection, ...] = ("full",)
-    """Reviews that ideas of the top quartile get besides the initial one."""
-    calibration_items: int = Field(default=40, ge=2)
-    """Measured ideas before the judge is checked, and again between two checks."""
-    calibration_calls: int = Field(default=100, ge=1)
-    calibration_floor: float = Field(default=0.57, ge=0, le=1)
-    """Agreement below which new ideas get 1 match."""
-    random_share: float = Field(default=0.1, ge=0, le=1)
-    """Share of the implemented ideas that are drawn uniformly."""
-    kappa: float = Field(default=1.0, ge=0)
-    """How many standard errors of the forecast count for an idea."""
-    top: int = Field(default=5, ge=2, le=20)
-    """Ideas that evolution works on."""
-    overview: int = Field(default=10, ge=1, le=50)
-    """Ideas that the overview speaks of."""
-    feedback_share: float = Field(default=0.7, ge=0, le=1)
-    """Share of the generation prompts that hold the meta-review's feedback."""
-    feedback_evaluations: int = Field(default=25, ge=1)
-    feedback_matches: int = Field(default=50, ge=1)
-    """A meta-review is due after so many evaluations or matches."""
-    repairs: int = Field(default=3, ge=0, le=10)
-    """Turns to correct an edit that cannot be used."""
-    edit: EditName = "files"
 
 
 @dataclass(frozen=True)
@@ -188,9 +135,11 @@ class _Choice:
                 return Job(INITIAL_REVIEW, (entry.number,))
         return None
 
-    def match(self, below: int) -> Job | None:
-        """A match for an idea that has had fewer than so many."""
+    def match(self, below: int, among: Collection[int] | None = None) -> Job | None:
+        """A match for an idea that has had fewer than so many, of these if some are given."""
         needing = {c.number for c in self.unmeasured if c.played < below}
+        if among is not None:
+            needing &= set(among)
         if not needing:
             return None
         pair = choose_pair(
@@ -226,7 +175,10 @@ class _Choice:
         return Job(OVERVIEW, tuple(e.number for e in best)) if best else None
 
     def implement(self) -> Job | None:
-        """A program for the most promising idea, once enough others have been thought of."""
+        """A program for the most promising idea, once enough others have been thought of.
+
+        Before, it plays all the matches that an idea is worth, unless chance has drawn it.
+        """
         if not self.measures or self.funnel.best is None:
             return None
         spare = self.funnel.ideas - self.options.initial_ideas
@@ -234,11 +186,19 @@ class _Choice:
             return None
         busy = self.busy(IMPLEMENT)
         free = [e for e in self.funnel.admitted if e.number not in busy]
-        entry = self.promising([e for e in free if not e.started])
-        if entry is None:  # a new attempt at one that was tried
-            tried = [e for e in self.best(len(free)) if e in free][: self.options.top]
-            entry = self.rng.choice(tried) if tried else None
-        return Job(IMPLEMENT, (entry.number,), self.programs(entry)) if entry else None
+        new = [e for e in free if not e.started]
+        if new and self.uniform():
+            entry = self.rng.choice(new)
+        elif new:
+            entry = self.promising(new)
+            if job := self.match(below=self.wanted, among={entry.number}):
+                return job
+        else:  # a new attempt at one that was tried
+            tried = [e for e in self.ranking if e in free][: self.options.top]
+            if not tried:
+                return None
+            entry = self.rng.choice(tried)
+        return Job(IMPLEMENT, (entry.number,), self.programs(entry))
 
     def calibrate(self) -> Job | None:
         """A masked pair for the judge, a whole round of them for each 40 measured ideas."""
@@ -268,7 +228,7 @@ class _Choice:
             offer(self.match(below=self.wanted), backlog)
         offer(*self.reflection())
         if not self.full:
-            bounds = self.bounds()
+            bounds = upper_bounds(self.funnel.rewards(WINDOW), (*GENERATION, *EVOLUTION))
             stuck = self.funnel.evaluations - self.funnel.improved_at >= WINDOW
             parents = len(self.contestants) >= 2
             for method in GENERATION:
@@ -353,17 +313,17 @@ class _Choice:
             worth = {number: each.value for number, each in self.funnel.ratings().items()}
         return sorted(entries, key=lambda e: (-worth[e.number], e.number))
 
-    def promising(self, entries: Sequence[Entry]) -> Entry | None:
-        """The one with the best forecast, uncertainty counted in; now and then any."""
-        if not entries:
-            return None
-        if self.rng.random() < self.options.random_share:
-            return self.rng.choice(entries)
+    def uniform(self) -> bool:
+        """Whether this turn is one of those in which the idea is drawn uniformly."""
+        share, turn = self.options.random_share, self.funnel.started
+        return int((turn + 1) * share) > int(turn * share)
+
+    def promising(self, entries: Sequence[Entry]) -> Entry:
+        """The one with the best forecast, uncertainty counted in."""
         found = self.funnel.forecasts()
         bounds = [found[e.number].optimistic(self.options.kappa) for e in entries]
-        return self.rng.choice(
-            [e for e, b in zip(entries, bounds, strict=True) if b == max(bounds)]
-        )
+        best = max(bounds)
+        return self.rng.choice([e for e, b in zip(entries, bounds, strict=True) if b == best])
 
     def programs(self, *entries: Entry) -> tuple[int, ...]:
         """The program to change, the best one or one that the ideas build on, then the other."""
@@ -381,12 +341,17 @@ class _Choice:
         far = min(pairs, key=lambda pair: similarity(pair[0].number, pair[1].number))
         return list(far)
 
-    def bounds(self) -> dict[str, float]:
-        """``mean + sqrt(2 ln n / n_k)`` of each way of making ideas; unknown ones count as good."""
-        rewards = self.funnel.rewards(WINDOW)
-        total = sum(trials for _, trials in rewards.values())
-        bounds = {}
-        for method in (*GENERATION, *EVOLUTION):
-            wins, trials = rewards.get(method, (1, 1))
-            bounds[method] = wins / trials + math.sqrt(2 * math.log(max(1, total)) / trials)
-        return bounds
+
+def upper_bounds(rewards: Mapping[str, tuple[int, int]], arms: Sequence[str]) -> dict[str, float]:
+    """``x + sqrt(2 ln n / n_k)`` of each arm; one that has not been tried counts as good.
+
+    Args:
+        rewards: Arm -> how often it paid, how often it was tried (n_k).
+        arms: All arms.
+    """
+    total = sum(tried for _, tried in rewards.values())
+    bounds = {}
+    for arm in arms:
+        paid, tried = rewards.get(arm, (1, 1))
+        bounds[arm] = paid / tried + math.sqrt(2 * math.log(max(1, total)) / tried)
+    return bounds

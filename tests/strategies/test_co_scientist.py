@@ -34,6 +34,7 @@ from metasearch.operators.ratings import START
 from metasearch.program import Program
 from metasearch.step import Task
 from metasearch.strategies.co_scientist import CoScientist
+from metasearch.strategies.co_scientist_supervisor import upper_bounds
 from metasearch.testing.scripted import scored
 from tests.engine.kit import engine_of, load
 
@@ -482,6 +483,56 @@ def test_an_informed_judge_passes_its_check_and_a_coin_is_throttled(
         assert len(late) >= 1
         assert (len(late) > 1.5 * len(ideas)) == bool(slope)
     assert found[2.0] > 0.57 > found[0.0]
+
+
+def test_once_the_judge_is_trusted_an_idea_plays_all_its_matches_before_it_is_built(
+    folder: Path, run: CampaignArchive
+) -> None:
+    done = Run(folder, run, Lab(), evaluations=40, random_share=0, **CHECKED)
+    checks = [r.seq for r in done.of(Match) if r.fact.purpose == "calibration"]
+    trusted, seen = sorted(checks)[11], set[int]()
+    built = [r for r in done.of(Selection) if r.fact.operator == "program.implement"]
+    late = 0
+    for selection in built:
+        (idea,) = selection.fact.ideas
+        before = [
+            r
+            for r in done.of(Match)
+            if r.seq < selection.seq and r.fact.purpose == "rating" and idea in r.fact.contestants
+        ]
+        if selection.seq > trusted and idea not in seen:
+            assert len(before) >= 4
+            late += 1
+        seen.add(idea)
+    assert late > 5
+
+
+def test_every_tenth_idea_is_drawn_uniformly(folder: Path, archive: Archive) -> None:
+    """With a share of 1 ratings do not matter; with 0 they decide alone."""
+    first: dict[float, list[int]] = {}
+    for share in (0.0, 1.0):
+        lab = Lab()
+        lab.slope = 5.0
+        done = Run(
+            folder,
+            archive.create(load(folder)),
+            lab,
+            evaluations=13,
+            initial_ideas=20,
+            ideas_per_evaluation=0,
+            random_share=share,
+        )
+        amounts = {r.number: amount(r.fact) for r in done.of(Idea)}
+        first[share] = [amounts[r.fact.ideas[0]] for r in done.of(Origin)][:10]
+    assert sum(first[0.0]) > sum(first[1.0]) + 20
+
+
+def test_ways_that_pay_are_preferred_and_untried_ones_count_as_good() -> None:
+    bounds = upper_bounds({"combine": (1, 2), "simplify": (0, 8)}, ["combine", "simplify", "new"])
+    assert bounds["combine"] == pytest.approx(0.5 + math.sqrt(math.log(10)))
+    assert bounds["simplify"] == pytest.approx(math.sqrt(2 * math.log(10) / 8))
+    assert bounds["new"] == pytest.approx(1 + math.sqrt(2 * math.log(10)))
+    assert upper_bounds({}, ["new"]) == {"new": 1.0}
 
 
 def test_judges_see_neither_code_nor_what_the_two_measured(
