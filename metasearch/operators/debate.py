@@ -31,7 +31,7 @@ class Verdict(BaseModel):
 
 
 @cache
-def _verdict_on(labels: tuple[str, ...]) -> type[Verdict]:
+def verdict_on(labels: tuple[str, ...]) -> type[Verdict]:
     """The form of a verdict in which only these letters can be chosen."""
     letters: Any = Literal[labels]
     field = (letters, Field(description="the letter of one program"))
@@ -50,7 +50,7 @@ async def debate(ctx: Step, finalists: Sequence[Shown], *, agents: int, rounds: 
     order = list(finalists)
     ctx.rng.shuffle(order)
     programs = dict(zip(LABELS, order, strict=False))
-    verdict_form = _verdict_on(tuple(programs))
+    verdict_form = verdict_on(tuple(programs))
     views = [ctx.rng.sample(sorted(programs), len(programs)) for _ in range(agents)]
     said: list[Turn] = []
     for turn in range(1, rounds + 1):

@@ -294,10 +294,9 @@ class GuidedEvolution:
             role="propose",
             temperature=ctx.rng.uniform(*self.options.rephrase_temperature),
         )
-        found = [block.text.strip() for block in fences(reply.text)]
-        if len(found) == 1 and 0 < len(found[0]) <= _WORDING_LIMIT and "```" not in found[0]:
+        if (wording := wording_of(reply.text)) is not None:
             name = prompt.partition(" (wording ")[0]
-            ctx.record(Phrasing(prompt=name, text=found[0], generation=generation))
+            ctx.record(Phrasing(prompt=name, text=wording, generation=generation))
 
     async def cross(self, ctx: Step, child: Individual, mate: Candidate) -> Individual:
         """Merge one of the blocks in which two parents differ into the first one's place."""
@@ -379,3 +378,10 @@ class GuidedEvolution:
 
     def _gains(self, candidate: Candidate) -> tuple[float, ...]:
         return gains(self.task.objectives, candidate.scores)
+
+
+def wording_of(reply: str) -> str | None:
+    """The rephrased prompt that a reply holds, in its one fenced block."""
+    found = [block.text.strip() for block in fences(reply)]
+    good = len(found) == 1 and 0 < len(found[0]) <= _WORDING_LIMIT and "```" not in found[0]
+    return found[0] if good else None

@@ -1,0 +1,144 @@
+"""Recorded replies of a language model to every prompt of a strategy, and how each is read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from metasearch.exchange import Message, Usage
+from metasearch.operators import structured
+from metasearch.operators.debate import verdict_on
+from metasearch.operators.edits import read_edit
+from metasearch.operators.genome import genes, read_gene
+from metasearch.operators.sections import sections
+from metasearch.program import Program
+from metasearch.step import Refused, Rejected, Reply
+from metasearch.strategies.darwin_godel import Diagnosis
+from metasearch.strategies.guided_evolution import wording_of
+from metasearch.strategies.mcts import Judgement
+
+FOLDER = Path(__file__).parents[1] / "recordings"
+_BLOCK = re.compile(r"## Current code of the block `(\w+)`")
+
+
+class Recording(BaseModel):
+    """See ``tests/recordings/README.md``."""
+
+    messages: list[Message]
+    parent: dict[str, str] | None = None
+    reply: str
+
+    @property
+    def program(self) -> Program:
+        """The program that the reply changes."""
+        assert self.parent is not None
+        return Program(files=self.parent)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of prompt."""
+
+    phrase: str
+    """Its last message holds this, and the last message of no kind before it does."""
+    read: Callable[[Recording], object]
+    """What the strategy reads its replies with."""
+
+
+def _edit(recorded: Recording) -> Program | Rejected:
+    return read_edit(recorded.reply, recorded.program)
+
+
+def _gene(recorded: Recording) -> Program | Rejected:
+    block = _block(recorded.messages)
+    gene = next(gene for gene in genes(recorded.program) if gene.name == block)
+    return read_gene(recorded.reply, recorded.program, gene)
+
+
+def _design(recorded: Recording) -> Program | Rejected:
+    found = sections(recorded.reply, ("reflection", "thought", "name", "program"))
+    if not {"thought", "name"} <= found.keys():
+        return Rejected(f"only the sections {sorted(found)}")
+    return _edit(recorded)
+
+
+def _wording(recorded: Recording) -> str | Refused:
+    return wording_of(recorded.reply) or Refused("no wording")
+
+
+def _form(schema: type[BaseModel]) -> Callable[[Recording], BaseModel | Refused]:
+    def read(recorded: Recording) -> BaseModel | Refused:
+        usage = Usage(input_tokens=1, output_tokens=1)
+        reply = Reply(recorded.reply, usage, "stop", replayed=True, model="recorded")
+        return structured.read(reply, schema)
+
+    return read
+
+
+def _verdict(recorded: Recording) -> BaseModel | Refused:
+    labels = re.findall(r"^# Program ([A-E])$", recorded.messages[0].content, re.MULTILINE)
+    return _form(verdict_on(tuple(sorted(labels))))(recorded)
+
+
+KINDS = {
+    "mcts/expand": Kind("edit of the current program", _edit),
+    "mcts/value": Kind("Judge how promising", _form(Judgement)),
+    "mcts/debate_argue": Kind("argue for the program that should be kept", _verdict),
+    "mcts/debate_conclude": Kind("You conclude.", _verdict),
+    "darwin_godel/diagnose": Kind("Write the task for the programmer", _form(Diagnosis)),
+    "darwin_godel/change": Kind("Make this change in the current program", _edit),
+    "meta_agent_search/design": Kind("# Now\nInvent the next program.", _design),
+    "meta_agent_search/reflect": Kind("# Reflect\n", _design),
+    "meta_agent_search/check": Kind("# Check once more\n", _design),
+    "meta_agent_search/repair": Kind("# Repair it\n", _design),
+    "guided_evolution/crossover": Kind("Two programs for this task differ in", _gene),
+    "guided_evolution/thought": Kind("Evolution has found a version of a block", _gene),
+    "guided_evolution/rephrase": Kind("Say the same in other words", _wording),
+    "guided_evolution/mutate": Kind("## Current code of the block", _gene),
+}
+
+
+@cache
+def recordings(kind: str) -> dict[str, Recording]:
+    """The recordings of a kind by name, in order."""
+    return {
+        f"{kind}-{file.stem.rpartition('-')[2]}": Recording.model_validate(
+            json.loads(file.read_text("utf-8"))
+        )
+        for file in sorted(FOLDER.glob(f"{kind}-*.json"))
+    }
+
+
+def kind_of(messages: Sequence[Message]) -> str:
+    """The kind of a prompt."""
+    return next(name for name, kind in KINDS.items() if kind.phrase in messages[-1].content)
+
+
+def _block(messages: Sequence[Message]) -> str:
+    found = _BLOCK.search(messages[-1].content)
+    return found[1] if found else ""
+
+
+@dataclass
+class RecordedModel:
+    """A model that answers each prompt with the next recorded reply of its kind."""
+
+    asked: Counter[str] = field(default_factory=Counter)
+    """How often each kind was answered."""
+
+    def __call__(self, messages: Sequence[Message]) -> str:
+        kind, block = kind_of(messages), _block(messages)
+        replies = [
+            recorded.reply
+            for recorded in recordings(kind).values()
+            if _block(recorded.messages) == block
+        ]
+        self.asked[kind] += 1
+        return replies[(self.asked[kind] - 1) % len(replies)]

@@ -1,0 +1,140 @@
+"""What language models really answered to every prompt: it is read, and drives whole steps."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from metasearch.archive import Archive, CampaignArchive
+from metasearch.candidate import Candidate, EvaluationResult, Outcome
+from metasearch.evaluation import EvaluationRequest
+from metasearch.facts import (
+    Match,
+    Phrasing,
+    Selection,
+    Value,
+)
+from metasearch.program import Program
+from metasearch.step import Refused, Rejected
+from metasearch.testing.scripted import failed, scored
+from tests.strategies import kit
+from tests.strategies.kit import Laboratory, Measure
+from tests.strategies.recordings import KINDS, RecordedModel, kind_of, recordings
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "circle_packing"
+RESTORED = "meta_agent_search/repair-3"
+"""Undoes a failed change, and so gives the best entry once more: that is no new program."""
+F = TypeVar("F")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_prompt_has_been_answered_three_times(kind: str) -> None:
+    assert len(recordings(kind)) >= 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in KINDS for name in recordings(kind)]
+)
+def test_a_reply_is_read(kind: str, name: str) -> None:
+    recorded = recordings(kind)[name]
+    assert kind_of(recorded.messages) == kind
+    found = KINDS[kind].read(recorded)
+    if name == RESTORED:
+        assert found == Rejected("the edit leaves the program unchanged")
+        return
+    assert not isinstance(found, Rejected | Refused), found.reason
+    if isinstance(found, Program):
+        assert found.digest != recorded.program.digest
+        ast.parse(found.source)
+
+
+def better(request: EvaluationRequest) -> EvaluationResult:
+    """Every new program is better than the seed, all alike."""
+    return scored(sum_radii=0.9753668405 if request.number == 0 else 2.6)
+
+
+def search(
+    archive: Archive,
+    strategy: str,
+    evaluations: int,
+    answer: kit.Answer,
+    measure: Measure = better,
+    folder: Path = EXAMPLE,
+    **options: Any,
+) -> CampaignArchive:
+    """A run on the program that the recordings were made for."""
+    campaign = kit.load(folder, strategy, options, concurrency=1, budget__evaluations=evaluations)
+    run = archive.create(campaign)
+    Laboratory(campaign, archive, answer, measure).run(run)
+    assert all("unchanged" in c.error or "same program" in c.error for c in rejected(run))
+    return run
+
+
+def rejected(run: CampaignArchive) -> list[Candidate]:
+    return [c for c in run.candidates() if c.outcome is Outcome.REJECTED]
+
+
+def facts(run: CampaignArchive, kind: type[F]) -> list[F]:
+    return [recorded.fact for recorded in run.all_facts() if isinstance(recorded.fact, kind)]
+
+
+def kinds(strategy: str) -> set[str]:
+    return {kind for kind in KINDS if kind.startswith(f"{strategy}/")}
+
+
+def test_mcts_expands_judges_and_debates(archive: Archive) -> None:
+    model = RecordedModel()
+    run = search(archive, "mcts", 4, model, debate_every=3, agents=3, rounds=1)
+    assert set(model.asked) == kinds("mcts")
+    _, *made = run.candidates()
+    assert len({candidate.digest for candidate in made}) == len(made) == 3
+    assert all(candidate.scored and candidate.thought for candidate in made)
+    values = facts(run, Value)
+    assert [value.candidate for value in values] == [1, 2, 3]
+    assert all(value.score is not None and value.explanation for value in values)
+    (match,) = facts(run, Match)
+    assert sorted(match.contestants) == [1, 2]
+    assert match.shares in ((0.0, 1.0), (1.0, 0.0))
+    assert len(match.transcript) == 3
+
+
+def test_darwin_godel_diagnoses_and_changes(archive: Archive) -> None:
+    model = RecordedModel()
+    run = search(archive, "darwin_godel", 4, model)
+    assert model.asked == dict.fromkeys(kinds("darwin_godel"), 3)
+    assert len(facts(run, Selection)) == 3
+    assert [c.outcome for c in run.candidates()] == [Outcome.SCORED] * 4
+
+
+def test_meta_agent_search_designs_reflects_and_repairs(archive: Archive) -> None:
+    def measure(request: EvaluationRequest) -> EvaluationResult:
+        """The first program of each conversation fails."""
+        if request.number % 2:
+            return failed(Outcome.CRASHED, "ValueError: circles 0 and 1 overlap")
+        return better(request)
+
+    model = RecordedModel()
+    run = search(archive, "meta_agent_search", 7, model, measure)
+    assert model.asked == dict.fromkeys(kinds("meta_agent_search"), 3)
+    _, *made = run.candidates()
+    assert [c.operator for c in made] == ["design", "repair"] * 3
+    assert [c.scored for c in made] == [False, True] * 3
+    assert all(candidate.name and candidate.thought for candidate in made)
+
+
+def test_guided_evolution_creates_crosses_transfers_and_rephrases(
+    tmp_path: Path, archive: Archive
+) -> None:
+    program = recordings("guided_evolution/mutate")["guided_evolution/mutate-1"].program
+    kit.write_campaign(tmp_path, program.source, 'sum_radii = "maximize"')
+    model = RecordedModel()
+    options = {"initial": 4, "offspring": 4, "elites": 4, "exemplars": 4, "repairs": 0}
+    every_time = {"crossover": 1, "mutation": 1, "evolution_of_thought": 1}
+    run = search(archive, "guided_evolution", 13, model, folder=tmp_path, **options, **every_time)
+    assert set(model.asked) == kinds("guided_evolution")
+    done = {part for c in run.candidates() if c.scored for part in c.operator.split(" + ")}
+    assert done == {"seed", "create", "crossover", "mutate", "thought"}
+    assert len(facts(run, Phrasing)) >= 2
