@@ -1,5 +1,7 @@
 """Concatenated trap functions (Deb and Goldberg 1993): the optimum is 24, all zeros have 18."""
 
+from itertools import pairwise
+
 from metasearch.evaluation import Candidate, CandidateFailure, Outcome
 
 GROUPS, SIZE = 6, 4
@@ -17,5 +19,5 @@ async def evaluate(candidate: Candidate) -> dict[str, float]:
     return {
         "score": float(sum(SIZE if ones == SIZE else SIZE - 1 - ones for ones in groups)),
         "ones": float(sum(bits)),
-        "changes": float(sum(a != b for a, b in zip(bits, bits[1:], strict=False))),
+        "changes": float(sum(a != b for a, b in pairwise(bits))),
     }

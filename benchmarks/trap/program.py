@@ -2,7 +2,8 @@
 
 
 # EVOLVE-BLOCK-START
-def bits():
+def bits() -> list[int]:
+    """Four and twenty of them."""
     return [0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 1, 1, 1, 0, 0, 0, 0]
 
 
