@@ -1,10 +1,11 @@
 """What the search finds with the offline model: strategies against baselines, several seeds.
 
-    python benchmarks/search_quality.py examples/circle_packing
-        [--strategies map_elites best_of_n] [--evaluations 1000] [--seeds 1 2 3 4 5]
+    python -m benchmarks.search_quality examples/circle_packing benchmarks/trap
+        [--strategies map_elites best_of_n] [--at 100 300 1000] [--seeds 1 2 3 4 5]
 
-Prints the best score of every run, the median and the spread, and the test score where the
-example has a test split. Runs two campaigns at a time, each strictly sequential.
+Prints for each strategy the best score after so many evaluations: the median over the seeds, and
+the worst and the best of them; at the end also on the test split, where the example has one. Runs
+two campaigns at a time, each strictly sequential.
 """
 
 from __future__ import annotations
@@ -15,61 +16,98 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+
+STRATEGIES = (
+    *("map_elites", "meta_agent_search", "guided_evolution", "co_scientist", "mcts"),
+    *("darwin_godel", "novelty_search", "best_of_n", "iterative_repair", "random_parent"),
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run."""
+
+    campaign: Path
+    strategy: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What it found."""
+
+    best: Mapping[int, float]
+    """Evaluations -> the best score of the first objective up to then."""
+    test: Mapping[str, float]
+    seconds: float
 
 
 def main() -> int:
-    """Run the grid and print one table."""
+    """Run the grid and print a table for each campaign."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("campaign", type=Path)
-    parser.add_argument("--strategies", nargs="+", default=["map_elites", "best_of_n"])
-    parser.add_argument("--evaluations", type=int, default=1000)
+    parser.add_argument("campaigns", type=Path, nargs="+")
+    parser.add_argument("--strategies", nargs="+", default=STRATEGIES)
+    parser.add_argument("--at", type=int, nargs="+", default=[100, 300, 1000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--at-once", type=int, default=2)
     chosen = parser.parse_args()
-    grid = [(strategy, seed) for strategy in chosen.strategies for seed in chosen.seeds]
-    with tempfile.TemporaryDirectory() as scratch:
-
-        def one(job: tuple[str, int]) -> dict[str, Any]:
-            strategy, seed = job
-            return _run(chosen.campaign, strategy, seed, chosen.evaluations, Path(scratch))
-
-        with ThreadPoolExecutor(chosen.at_once) as pool:
-            results = list(pool.map(one, grid))
-    for strategy in chosen.strategies:
-        runs = [r for (name, _), r in zip(grid, results, strict=True) if name == strategy]
-        _print(strategy, runs)
+    grid = [Job(*j) for j in product(chosen.campaigns, chosen.strategies, chosen.seeds)]
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(chosen.at_once) as pool:
+        results = list(pool.map(lambda job: _run(job, chosen.at, Path(scratch)), grid))
+    for campaign in chosen.campaigns:
+        print(f"\n{campaign.name}: median (worst to best) of {len(chosen.seeds)} seeds")
+        for strategy in chosen.strategies:
+            runs = [
+                found
+                for job, found in zip(grid, results, strict=True)
+                if (job.campaign, job.strategy) == (campaign, strategy)
+            ]
+            _print(strategy, runs, chosen.at)
     return 0
 
 
-def _run(
-    campaign: Path, strategy: str, seed: int, evaluations: int, scratch: Path
-) -> dict[str, Any]:
-    command = [sys.executable, "-m", "metasearch", "run", str(campaign), "--json"]
-    command += ["--strategy", strategy, "--seed", str(seed), "--evaluations", str(evaluations)]
-    command += ["--model", "offline/evolve", "--concurrency", "1"]
-    command += ["--archive", str(scratch / f"{strategy}-{seed}.db")]
+def _run(job: Job, at: Sequence[int], scratch: Path) -> Found:
+    name = f"{job.campaign.name}-{job.strategy}-{job.seed}"
+    command = [sys.executable, "-m", "metasearch", "run", str(job.campaign), "--json"]
+    command += ["--strategy", job.strategy, "--seed", str(job.seed)]
+    command += ["--evaluations", str(max(at)), "--model", "offline/evolve", "--concurrency", "1"]
+    command += ["--archive", str(scratch / f"{name}.db")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-    finished: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    print(f"{strategy} seed {seed}: {finished['best']['scores']} in {finished['seconds']:.0f} s")
-    return finished
+    scores: dict[int, float] = {}
+    best: dict[int, float] = {}
+    for event in events:
+        if event["event"] != "candidate":
+            continue
+        if event["scores"]:
+            scores[event["candidate"]] = next(iter(event["scores"].values()))
+        for limit in at:
+            if event["evaluations"] <= limit:
+                best[limit] = scores[event["best"]]
+    finished = events[-1]
+    print(f"{name}: {best} in {finished['seconds']:.0f} s ({finished['reason']})", flush=True)
+    return Found(best, finished.get("test") or {}, finished["seconds"])
 
 
-def _print(strategy: str, runs: list[dict[str, Any]]) -> None:
-    for part in ("best", "test"):
-        found = [run[part] for run in runs if run.get(part)]
-        rows = [row.get("scores", row) for row in found]
-        for name in rows[0] if rows else ():
-            values = [row[name] for row in rows]
-            listed = " ".join(f"{value:.4f}" for value in values)
-            print(
-                f"{strategy:18} {part} {name}: median {statistics.median(values):.4f} "
-                f"({min(values):.4f} to {max(values):.4f}); {listed}"
-            )
+def _print(strategy: str, runs: Sequence[Found], at: Sequence[int]) -> None:
+    cells = [f"{limit}: {_spread([run.best[limit] for run in runs])}" for limit in at]
+    cells += [
+        f"test {metric}: {_spread([run.test[metric] for run in runs if metric in run.test])}"
+        for metric in (runs[0].test if runs else ())
+    ]
+    print(f"{strategy:18} " + "   ".join(cells))
+
+
+def _spread(values: Sequence[float]) -> str:
+    middle = statistics.median(values)
+    return f"{middle:.4f} ({min(values):.4f} to {max(values):.4f})"
 
 
 if __name__ == "__main__":
