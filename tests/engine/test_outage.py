@@ -154,7 +154,9 @@ async def test_an_outage_is_over_when_nobody_is_left_who_waits(
 def test_a_campaign_waits_for_a_provider_that_is_down(tmp_path: Path) -> None:
     program = (EXAMPLE / "program.py").read_text()
     end = "# EVOLVE-BLOCK-END"
-    texts = [f"```python\n{program.replace(end, f'# {n}{chr(10)}{end}')}```" for n in range(40)]
+    texts = [
+        f"```python\n{program.replace(end, f'LABEL = {n}{chr(10)}{end}')}```" for n in range(40)
+    ]
 
     def fault(number: int) -> Fault | None:
         return Fault(status=503) if 6 <= number < 30 else None
