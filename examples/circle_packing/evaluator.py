@@ -113,9 +113,9 @@ def describe(circles: Sequence[Circle]) -> str:
         "is covered."
     ]
     if free:
-        shown = ", ".join(str(i) for i in free[:13])
+        shown = ", ".join(f"#{i}" for i in free[:13])
         lines.append(
-            f"{len(free)} circles touch nothing and could grow where they are: {shown}."
+            f"Circles that touch nothing and could grow where they are: {shown}."
             if len(free) <= 13
             else f"{len(free)} circles touch nothing and could grow where they are."
         )

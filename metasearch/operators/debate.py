@@ -55,8 +55,18 @@ async def debate(ctx: Step, finalists: Sequence[Shown], *, agents: int, rounds: 
     said: list[Turn] = []
     for turn in range(1, rounds + 1):
         prompts = [
-            _prompt(ctx, "debate_argue", programs, labels, said, turn=turn, rounds=rounds)
-            for labels in views
+            _prompt(
+                ctx,
+                "debate_argue",
+                programs,
+                labels,
+                said,
+                agent=number,
+                agents=agents,
+                turn=turn,
+                rounds=rounds,
+            )
+            for number, labels in enumerate(views, 1)
         ]
         verdicts = await asyncio.gather(
             *(ctx.ask_for(verdict_form, prompt, role="judge") for prompt in prompts)

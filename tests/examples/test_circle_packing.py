@@ -147,7 +147,7 @@ def test_feedback_names_circles_with_room(
 ) -> None:
     packing = grid()
     packing[25] = (packing[25][0], packing[25][1], 0.01)
-    assert "could grow where they are: 25" in circle.describe(load_packing(packing))
+    assert "could grow where they are: #25" in circle.describe(load_packing(packing))
 
 
 @pytest.fixture
