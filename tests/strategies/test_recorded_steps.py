@@ -132,7 +132,12 @@ def test_guided_evolution_creates_crosses_transfers_and_rephrases(
     kit.write_campaign(tmp_path, program.source, 'sum_radii = "maximize"')
     model = RecordedModel()
     options: dict[str, Any] = {"initial": 4, "offspring": 4, "elites": 4, "exemplars": 4}
-    always: dict[str, Any] = {"repairs": 0, "crossover": 1, "mutation": 1, "evolution_of_thought": 1}
+    always: dict[str, Any] = {
+        "repairs": 0,
+        "crossover": 1,
+        "mutation": 1,
+        "evolution_of_thought": 1,
+    }
     run = search(archive, "guided_evolution", 13, model, folder=tmp_path, **options, **always)
     assert set(model.asked) == kinds("guided_evolution")
     done = {part for c in run.candidates() if c.scored for part in c.operator.split(" + ")}
