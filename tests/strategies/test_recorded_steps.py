@@ -181,7 +181,7 @@ class Admitting(RecordedModel):
 
 def test_the_co_scientist_turns_ideas_into_programs(archive: Archive) -> None:
     model = Admitting(about=PACKING)
-    options = {"initial_ideas": 2, "ideas_per_evaluation": 0, "debate_calls": "many"}
+    options: dict[str, Any] = {"initial_ideas": 2, "ideas_per_evaluation": 0}
     run = search(archive, "co_scientist", 3, model, **options)
     made = [c for c in run.candidates() if c.operator == "implement"]
     assert len(made) == 2
