@@ -19,7 +19,18 @@ from metasearch.operators.edits import read_edit
 from metasearch.operators.genome import genes, read_gene
 from metasearch.operators.sections import sections
 from metasearch.program import Program
+from metasearch.prompts import shorten
 from metasearch.step import Refused, Rejected, Reply
+from metasearch.strategies.co_scientist import FEEDBACK
+from metasearch.strategies.co_scientist_forms import (
+    DebateForm,
+    DeepReviewForm,
+    IdeaForm,
+    InitialReviewForm,
+    PlanForm,
+    ReviewForm,
+    VerdictForm,
+)
 from metasearch.strategies.darwin_godel import Diagnosis
 from metasearch.strategies.guided_evolution import wording_of
 from metasearch.strategies.mcts import Judgement
@@ -87,6 +98,18 @@ def _verdict(recorded: Recording) -> BaseModel | Refused:
     return _form(verdict_on(tuple(sorted(labels))))(recorded)
 
 
+def _text(recorded: Recording) -> str | Refused:
+    whole = recorded.reply.strip()
+    return whole or Refused("no text")
+
+
+def _short_text(recorded: Recording) -> str | Refused:
+    kept = shorten(recorded.reply, FEEDBACK)
+    return _text(recorded) if kept == recorded.reply else Refused("too long to be kept")
+
+
+_IDEA = _form(IdeaForm)
+
 KINDS = {
     "mcts/expand": Kind("edit of the current program", _edit),
     "mcts/value": Kind("Judge how promising", _form(Judgement)),
@@ -102,6 +125,27 @@ KINDS = {
     "guided_evolution/thought": Kind("Evolution has found a version of a block", _gene),
     "guided_evolution/rephrase": Kind("Say the same in other words", _wording),
     "guided_evolution/mutate": Kind("## Current code of the block", _gene),
+    "co_scientist/goal": Kind("say what the goal above asks for", _form(PlanForm)),
+    "co_scientist/generate_explore": Kind("Survey what is known", _IDEA),
+    "co_scientist/generate_debate": Kind("Let three experts", _IDEA),
+    "co_scientist/generate_assumptions": Kind("Reason from assumptions.", _IDEA),
+    "co_scientist/generate_expand": Kind("Look for what is missing.", _IDEA),
+    "co_scientist/evolve_ground": Kind("Ground this idea in evidence.", _IDEA),
+    "co_scientist/evolve_feasible": Kind("Make this idea one that can be", _IDEA),
+    "co_scientist/evolve_inspire": Kind("as inspiration only.", _IDEA),
+    "co_scientist/evolve_combine": Kind("Combine these ideas.", _IDEA),
+    "co_scientist/evolve_simplify": Kind("Simplify this idea.", _IDEA),
+    "co_scientist/evolve_out_of_box": Kind("Move away from these ideas.", _IDEA),
+    "co_scientist/review_initial": Kind("Take a first look", _form(InitialReviewForm)),
+    "co_scientist/review_full": Kind("Review this idea thoroughly", _form(ReviewForm)),
+    "co_scientist/review_deep": Kind("Take this idea apart.", _form(DeepReviewForm)),
+    "co_scientist/review_simulate": Kind("Play this idea through.", _form(ReviewForm)),
+    "co_scientist/debate_turn": Kind("You speak for idea", _text),
+    "co_scientist/match_panel": Kind("Let a panel of experts debate", _form(DebateForm)),
+    "co_scientist/match_single": Kind("Decide which of the two ideas", _form(VerdictForm)),
+    "co_scientist/implement": Kind("so that it carries this idea out", _edit),
+    "co_scientist/feedback": Kind("Look back on this work", _short_text),
+    "co_scientist/overview": Kind("Write an overview of this work", _text),
 }
 
 
@@ -130,6 +174,8 @@ def _block(messages: Sequence[Message]) -> str:
 class RecordedModel:
     """A model that answers each prompt with the next recorded reply of its kind."""
 
+    about: str = ""
+    """Where replies were given on several goals: words of the one that is meant."""
     asked: Counter[str] = field(default_factory=Counter)
     """How often each kind was answered."""
 
@@ -138,7 +184,11 @@ class RecordedModel:
         replies = [
             recorded.reply
             for recorded in recordings(kind).values()
-            if _block(recorded.messages) == block
+            if _block(recorded.messages) == block and self._meant(recorded)
         ]
         self.asked[kind] += 1
         return replies[(self.asked[kind] - 1) % len(replies)]
+
+    def _meant(self, recorded: Recording) -> bool:
+        first = recorded.messages[0].content
+        return "# Goal\n" not in first or f"# Goal\n{self.about}" in first
