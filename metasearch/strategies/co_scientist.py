@@ -190,6 +190,9 @@ class CoScientist:
                         text=f"Repeats idea {twin}; similarity {similarity:.2f}.",
                     )
                 )
+                if not self.funnel.admitted:
+                    await self.give_up(ctx, f"no idea is new; the last repeats idea {twin}", job)
+                return
 
     async def reflect(self, ctx: Step, job: Job, brief: Briefing) -> None:
         """One review. An explicit fail discards the idea, whatever the method."""

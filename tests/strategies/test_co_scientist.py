@@ -402,6 +402,16 @@ def test_ideas_that_no_review_lets_pass_end_the_run_with_the_reason(
         Run(folder, run, lab)
 
 
+def test_one_idea_again_and_again_that_no_review_lets_pass_ends_the_run(
+    folder: Path, run: CampaignArchive
+) -> None:
+    lab = Lab()
+    lab.fails = ("initial",)
+    lab.repeats = True
+    with pytest.raises(ModelError, match=r"in a row(.|\n)*no idea is new; the last repeats idea"):
+        Run(folder, run, lab)
+
+
 def test_reviews_that_cannot_be_read_let_pass(folder: Path, run: CampaignArchive) -> None:
     lab = Lab()
     lab.junk = ("initial", "full")
