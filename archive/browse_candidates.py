@@ -73,7 +73,8 @@ class CandidatePage(NamedTuple):
 
     candidates: tuple[ListedCandidate, ...]
     following: tuple[float, int] | None
-    """``after`` of the next page, if there may be one."""
+    """``after`` of the next page, if there may be one. With a filter it may be there although
+    this page is not full: then :data:`SCANNED` candidates were looked at."""
 
 
 class ArtifactEntry(NamedTuple):
@@ -105,6 +106,18 @@ _START: dict[CandidateOrder, tuple[float, int]] = {
     "best": (float("inf"), -1),
     "worst": (float("-inf"), NOW),
 }
+SCANNED = 25_000
+"""Candidates that one page with a filter looks at: the next page goes on from there."""
+
+_SCAN = """
+{candidates} c.number IN (SELECT number FROM candidate AS c
+    WHERE c.campaign = :campaign AND {place} ORDER BY {by} LIMIT :scanned)
+AND {terms} ORDER BY {by} LIMIT :limit
+"""
+_SCAN_END = """
+SELECT coalesce(c.gain, 0.0), c.number FROM candidate AS c
+WHERE c.campaign = :campaign AND {place} ORDER BY {by} LIMIT 1 OFFSET :scanned - 1
+"""
 _TEXT = """
 (c.name LIKE {text} ESCAPE '\\' OR c.thought LIKE {text} ESCAPE '\\'
     OR c.rejection LIKE {text} ESCAPE '\\' OR EXISTS (
@@ -191,17 +204,27 @@ class Browsing(Journal, Queries):
         gain, number = after or _START[order]
         place, by = _BY[order]
         parameters: dict[str, str | float | None] = {"gain": gain, "number": number}
-        parameters["limit"] = limit + 1
-        conditions = [place]
+        parameters |= {"limit": limit + 1, "scanned": SCANNED}
+        start = {"campaign": self._campaign, **parameters}
+        conditions = []
         for term in terms:
             text = self._condition(term, parameters)
             conditions.append(f"NOT coalesce({text}, 0)" if term.negated else text)
-        query = f"{CANDIDATES} {' AND '.join(conditions)} ORDER BY {by} LIMIT :limit"
-        found = self._candidates(query, **parameters)
-        shown = found[:limit]
-        following = None
-        if len(found) > limit:
-            following = self._place(shown[-1])
+        if terms:
+            query = _SCAN.format(
+                candidates=CANDIDATES, place=place, by=by, terms=" AND ".join(conditions)
+            )
+        else:
+            query = f"{CANDIDATES} {place} ORDER BY {by} LIMIT :limit"
+        with self._database.reading() as connection:
+            found = self._candidates(query, **parameters)
+            shown = found[:limit]
+            following = None
+            if len(found) > limit:
+                following = self._place(shown[-1])
+            elif terms:
+                end = connection.execute(_SCAN_END.format(place=place, by=by), start).fetchone()
+                following = None if end is None else (end[0], end[1])
         return CandidatePage(tuple(self._with_more(shown)), following)
 
     def events_before(

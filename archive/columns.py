@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 from metasearch.archive.queries import Queries
 
 _SETTLED = """
-SELECT c.seq, c.number, c.outcome, c.gain, c.operator, c.model, c.island, l.parent, e.at
+SELECT c.seq, c.number, c.outcome, c.gain, c.operator, c.model, c.island, l.parent
 FROM candidate AS c INDEXED BY candidate_settled
     LEFT JOIN lineage AS l ON l.campaign = c.campaign AND l.child = c.number AND l.position = 0
-    LEFT JOIN event AS e ON e.campaign = c.campaign AND e.seq = c.seq
 WHERE c.campaign = ? AND c.outcome IS NOT NULL AND c.seq > ? ORDER BY c.seq LIMIT ?
+"""
+_TIMES = """
+SELECT seq, at FROM event WHERE campaign = ? AND seq > ? AND seq <= ? AND kind = 'settled'
 """
 _SPENT = """
 SELECT seq, usd, input_tokens + output_tokens FROM exchange INDEXED BY exchange_seq
@@ -37,8 +39,6 @@ class Settled(NamedTuple):
     islands: tuple[int | None, ...] = ()
     parents: tuple[int | None, ...] = ()
     """The main ones."""
-    times: tuple[float | None, ...] = ()
-    """Unix time in seconds."""
 
 
 class Spent(NamedTuple):
@@ -56,12 +56,18 @@ class Columns(Queries):
         """Candidates that were settled after a fact."""
         return Settled(*self._columns(_SETTLED, after_seq, limit))
 
+    def times(self, after_seq: int, until_seq: int) -> dict[int, float]:
+        """Unix time of candidates settled after one fact and not after another, by their facts."""
+        key = (self._campaign, after_seq, until_seq)
+        with self._database.reading() as connection:
+            return dict(connection.execute(_TIMES, key).fetchall())
+
     def spent(self, after_seq: int, until_seq: int) -> Spent:
         """Model calls that ended after one fact and not after another."""
         return Spent(*self._columns(_SPENT, after_seq, until_seq))
 
     def values(self, metric: str, after_seq: int, until_seq: int) -> dict[int, float]:
-        """The metric of candidates settled between two facts, by their facts."""
+        """A metric of candidates settled after one fact and not after another, by their facts."""
         key = (self._campaign, after_seq, until_seq, metric)
         with self._database.reading() as connection:
             return dict(connection.execute(_VALUES, key).fetchall())

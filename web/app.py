@@ -14,7 +14,7 @@ from metasearch.web import assets, errors, login
 from metasearch.web.api import campaigns as campaigns_api
 from metasearch.web.api import candidates, points, progress, records, stream
 from metasearch.web.feed import Feed
-from metasearch.web.folds import HealthStore
+from metasearch.web.folds import CostStore, HealthStore
 from metasearch.web.pages import campaigns as campaigns_page
 from metasearch.web.points import PointStore
 from metasearch.web.readers import Readers
@@ -49,6 +49,7 @@ def create_app(archive: Path, access: Access | None = None) -> FastAPI:
     app.state.access = access
     app.state.points = PointStore()
     app.state.health = HealthStore()
+    app.state.costs = CostStore()
     app.state.feed = Feed(readers)
     for router in (assets.router, login.router, campaigns_page.router):
         app.include_router(router, include_in_schema=False)

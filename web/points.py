@@ -9,7 +9,7 @@ import json
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,17 @@ OUTCOMES = tuple(str(outcome) for outcome in Outcome)
 
 MAX_POINTS = 200_000
 """That one answer holds; of more, those in between are left out evenly."""
+
+CHEAP = (
+    *("number", "outcome", "value", "record", "parent"),
+    *("operator", "model", "island", "evaluations"),
+)
+"""Columns that every chart needs."""
+
+COSTLY = ("at", "usd", "tokens")
+"""Columns whose first reading takes as long again."""
+
+COLUMNS = CHEAP + COSTLY
 
 MAX_NAMES = 255
 """Different operators, or models, that have a code of their own; the last one is all others."""
@@ -39,22 +50,20 @@ class Points:
 
     columns: Mapping[str, Column]
     """Equally long; names as in the API."""
+    count: int
     operators: tuple[str, ...]
     models: tuple[str, ...]
     seq: int
     """Of the latest fact that is in it."""
-    step: int
+    every: int
     """1, or n if only every n-th is there, and each improvement."""
-
-    def __len__(self) -> int:
-        return len(self.columns["number"])
 
     def head(self) -> dict[str, object]:
         """What there is to know beside the columns."""
         return {
-            "count": len(self),
+            "count": self.count,
             "seq": self.seq,
-            "every": self.step,
+            "every": self.every,
             "outcomes": list(OUTCOMES),
             "operators": list(self.operators),
             "models": list(self.models),
@@ -84,14 +93,14 @@ class _Kept:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     seq: int = 0
-    usd: float = 0.0
-    tokens: int = 0
     evaluations: int = 0
     best: float = -np.inf
     operators: dict[str, int] = field(default_factory=dict)
     models: dict[str, int] = field(default_factory=dict)
     columns: dict[str, Column] = field(default_factory=dict)
-    values: dict[str, tuple[int, Column]] = field(default_factory=dict)
+    metrics: dict[str, Column] = field(default_factory=dict)
+    costly: dict[str, Column] = field(default_factory=dict)
+    """Those of :data:`COSTLY` that were asked for."""
 
 
 class PointStore:
@@ -101,13 +110,20 @@ class PointStore:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
-    def points(self, run: CampaignArchive, metric: str | None, after: int = 0) -> Points:
+    def points(
+        self,
+        run: CampaignArchive,
+        metric: str | None = None,
+        after: int = 0,
+        columns: Sequence[str] = (),
+    ) -> Points:
         """Candidates settled after a fact.
 
         Args:
             run: The campaign.
             metric: What the values are; ``None`` for the first objective.
             after: ``seq`` of what the caller has already.
+            columns: Names of :data:`COLUMNS`; those of :data:`CHEAP` if there are none.
         """
         with self._lock:
             kept = self._kept.setdefault(run.id, _Kept())
@@ -116,10 +132,15 @@ class PointStore:
                 self._kept.popitem(last=False)
         with kept.lock:
             _read_new(kept, run)
-            columns = dict(kept.columns)
-            if metric is not None:
-                columns["value"] = _values(kept, run, metric)
-            return _chosen(kept, columns, after)
+            wanted = columns or CHEAP
+            if "at" in wanted:
+                _read_times(kept, run)
+            if "usd" in wanted or "tokens" in wanted:
+                _read_spent(kept, run)
+            known = kept.columns | kept.costly
+            if metric is not None and "value" in wanted:
+                known["value"] = _values(kept, run, metric)
+            return _chosen(kept, {name: known[name] for name in wanted}, after)
 
 
 def _read_new(kept: _Kept, run: CampaignArchive) -> None:
@@ -128,10 +149,6 @@ def _read_new(kept: _Kept, run: CampaignArchive) -> None:
         return
     evaluated = np.array([outcome != Outcome.REJECTED for outcome in new.outcomes], bool)
     sign = run.objectives[0].gain(1.0)
-    spent = run.spent(kept.seq, new.seqs[-1] if new.seqs else kept.seq)
-    places = np.searchsorted(np.array(spent.seqs, np.int64), np.array(new.seqs, np.int64), "right")
-    usd = np.concatenate([[0.0], np.cumsum([amount or 0.0 for amount in spent.usd])]) + kept.usd
-    tokens = np.concatenate([[0], np.cumsum(spent.tokens or [0])]) + kept.tokens
     evaluations = np.cumsum(evaluated) + kept.evaluations
     fresh: dict[str, Column] = {
         "seq": np.array(new.seqs, np.int32),
@@ -144,16 +161,12 @@ def _read_new(kept: _Kept, run: CampaignArchive) -> None:
         "model": _codes(new.models, kept.models),
         "island": np.array([-1 if i is None else i for i in new.islands], np.int32),
         "evaluations": evaluations.astype(np.int32),
-        "at": np.array([np.nan if t is None else t for t in new.times], np.float64),
-        "usd": usd[places].astype(np.float32),
-        "tokens": tokens[places].astype(np.float64),
     }
     if kept.columns:
         fresh = {name: np.concatenate([kept.columns[name], fresh[name]]) for name in fresh}
     kept.columns = fresh
     if new.seqs:
         kept.seq = new.seqs[-1]
-        kept.usd, kept.tokens = float(usd[-1]), int(tokens[-1])
         kept.evaluations = int(evaluations[-1])
 
 
@@ -182,28 +195,55 @@ def _codes(names: tuple[str | None, ...], known: dict[str, int]) -> Column:
 
 
 def _values(kept: _Kept, run: CampaignArchive, metric: str) -> Column:
-    until, values = kept.values.get(metric, (0, np.empty(0, np.float32)))
-    if until < kept.seq:
-        found = run.values(metric, until, kept.seq)
-        seqs = kept.columns["seq"][len(values) :].tolist()
-        new = _drawn([found.get(seq, np.nan) for seq in seqs])
-        values = np.concatenate([values, new])
-        kept.values[metric] = kept.seq, values
+    values = kept.metrics.get(metric, np.empty(0, np.float32))
+    seqs = kept.columns["seq"]
+    if len(values) < len(seqs):
+        new = seqs[len(values) :].tolist()
+        found = run.values(metric, new[0] - 1, new[-1])
+        drawn = _drawn([found.get(seq, np.nan) for seq in new])
+        values = kept.metrics[metric] = np.concatenate([values, drawn])
     return values
 
 
+def _read_times(kept: _Kept, run: CampaignArchive) -> None:
+    times = kept.costly.get("at", np.empty(0, np.float64))
+    new = kept.columns["seq"][len(times) :].tolist()
+    if new:
+        found = run.times(new[0] - 1, new[-1])
+        times = np.concatenate([times, np.array([found.get(seq, np.nan) for seq in new])])
+    kept.costly["at"] = times
+
+
+def _read_spent(kept: _Kept, run: CampaignArchive) -> None:
+    """What all calls that had ended when a candidate was settled have cost together."""
+    usd = kept.costly.get("usd", np.empty(0, np.float64))
+    tokens = kept.costly.get("tokens", np.empty(0, np.float64))
+    seqs = kept.columns["seq"]
+    start, new = len(usd), seqs[len(usd) :]
+    if len(new):
+        since = int(seqs[start - 1]) if start else 0
+        spent = run.spent(since, int(new[-1]))
+        places = np.searchsorted(np.array(spent.seqs, np.int64), new, "right")
+        before = (float(usd[-1]), float(tokens[-1])) if start else (0.0, 0.0)
+        paid = np.cumsum([before[0], *(amount or 0.0 for amount in spent.usd)])
+        used = np.cumsum([before[1], *spent.tokens])
+        usd, tokens = np.concatenate([usd, paid[places]]), np.concatenate([tokens, used[places]])
+    kept.costly |= {"usd": usd, "tokens": tokens}
+
+
 def _chosen(kept: _Kept, columns: Mapping[str, Column], after: int) -> Points:
-    start = int(np.searchsorted(columns["seq"], after, "right"))
-    count = len(columns["seq"]) - start
-    step = -(-count // MAX_POINTS) if count else 1
-    places = np.arange(start, start + count, max(1, step))
-    if step > 1:
-        records = start + np.flatnonzero(columns["record"][start:])
+    start = int(np.searchsorted(kept.columns["seq"], after, "right"))
+    count = len(kept.columns["seq"]) - start
+    every = max(1, -(-count // MAX_POINTS))
+    places = np.arange(start, start + count, every)
+    if every > 1:
+        records = start + np.flatnonzero(kept.columns["record"][start:])
         places = np.union1d(places, records)
     return Points(
         columns={name: column[places] for name, column in columns.items()},
+        count=len(places),
         operators=tuple(kept.operators),
         models=tuple(kept.models),
         seq=kept.seq,
-        step=max(1, step),
+        every=every,
     )

@@ -17,12 +17,29 @@ from metasearch.web.points import Points, PointStore
 
 router = APIRouter(tags=["campaigns"])
 
+ColumnName = Literal[
+    "number",
+    "outcome",
+    "value",
+    "record",
+    "parent",
+    "operator",
+    "model",
+    "island",
+    "evaluations",
+    "at",
+    "usd",
+    "tokens",
+]
 MOST_AS_JSON = 10_000
 """Points that are sent as JSON unless it is asked for; above, the columns are binary."""
 
 
 class PointColumns(BaseModel):
-    """Settled candidates as columns of one length, in the order in which they were settled."""
+    """Settled candidates, in the order in which they were settled, as columns of one length.
+
+    Columns that were not asked for are not there.
+    """
 
     count: int
     seq: int
@@ -33,25 +50,25 @@ class PointColumns(BaseModel):
     """Names of the codes in ``outcome``."""
     operators: list[str]
     models: list[str]
-    number: list[int]
-    outcome: list[int]
-    value: list[float | None]
+    number: list[int] = []
+    outcome: list[int] = []
+    value: list[float | None] = []
     """The metric; ``null`` without a score that compares. 32 bits: for drawing."""
-    record: list[int]
+    record: list[int] = []
     """1 if it became the best by the first objective."""
-    parent: list[int]
+    parent: list[int] = []
     """The main one; -1 without."""
-    operator: list[int]
-    model: list[int]
-    island: list[int]
+    operator: list[int] = []
+    model: list[int] = []
+    island: list[int] = []
     """-1 without."""
-    evaluations: list[int]
+    evaluations: list[int] = []
     """So many until then, this one included."""
-    at: list[float | None]
+    at: list[float | None] = []
     """Unix time in seconds."""
-    usd: list[float]
+    usd: list[float] = []
     """Spent until then, as far as prices are known."""
-    tokens: list[float]
+    tokens: list[float] = []
     """Likewise."""
 
 
@@ -77,6 +94,10 @@ def points(
         str, Query(max_length=200, description="Instead of the first objective.")
     ] = "",
     after: Annotated[int, Query(ge=0, le=NOW, description="seq of what is there already.")] = 0,
+    columns: Annotated[
+        list[ColumnName],
+        Query(max_length=20, description="Only these; by default all but at, usd and tokens."),
+    ] = [],  # noqa: B006
     form: Annotated[
         Literal["auto", "json", "binary"],
         Query(alias="format", description="auto: JSON for up to 10,000 points."),
@@ -87,9 +108,10 @@ def points(
     if metric and metric not in known:
         raise BadRequest(f"metric: there are {', '.join(known)}.")
     store: PointStore = request.app.state.points
-    found = store.points(run, metric if metric not in ("", known[0]) else None, after)
+    found = store.points(run, metric if metric not in ("", known[0]) else None, after, columns)
     headers = {"ETag": response.headers["ETag"]}
-    if form == "binary" or (form == "auto" and len(found) > MOST_AS_JSON):
+    if form == "binary" or (form == "auto" and found.count > MOST_AS_JSON):
+        headers["Content-Encoding"] = "identity"  # packing it takes longer than sending it
         return Response(found.packed(), media_type="application/octet-stream", headers=headers)
     return JSONResponse(found.head() | _lists(found), headers=headers)
 
@@ -100,6 +122,5 @@ def _lists(found: Points) -> dict[str, object]:
         values = column.tolist()
         if np.issubdtype(column.dtype, np.floating):
             values = [None if value != value else value for value in values]
-        if name != "seq":
-            lists[name] = values
+        lists[name] = values
     return lists

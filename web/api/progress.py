@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, JsonValue
 
 from metasearch.archive import NOW, CampaignArchive, Event, State
-from metasearch.archive.costs import Grouping
 from metasearch.facts import KINDS, Kind
 from metasearch.web.api.common import TAGGED, Run
-from metasearch.web.folds import HealthStore
+from metasearch.web.folds import CostStore, HealthStore
 
 router = APIRouter(tags=["campaigns"], responses=TAGGED)
 
@@ -230,10 +229,14 @@ def facts(
 
 @router.get("/campaigns/{campaign}/costs")
 def costs(
+    request: Request,
     run: Run,
-    by: Annotated[Grouping, Query(description="What is put together.")] = "model",
+    by: Annotated[
+        Literal["model", "role", "operator"], Query(description="What is put together.")
+    ] = "model",
 ) -> list[CostItem]:
-    """What the model calls have cost in groups, the dearest first; at most 1,000 groups."""
+    """What the model calls have cost in groups, the dearest first; at most 10 s old."""
+    store: CostStore = request.app.state.costs
     return [
         CostItem(
             name=cost.name,
@@ -247,7 +250,7 @@ def costs(
             usd=cost.usage.usd,
             seconds=cost.usage.seconds,
         )
-        for cost in run.costs(by)[:_MAX_GROUPS]
+        for cost in store.costs(run, by)[:_MAX_GROUPS]
     ]
 
 
