@@ -152,7 +152,7 @@ class Lab:
 def kind_of(user: str) -> str:
     marks = {
         '"criteria"': "plan",
-        '"predicted"': "idea",
+        '"mechanism"': "idea",
         '"turns"': "debate",
         '"first_is_better"': "verdict",
         '"novelty"': "initial",
@@ -281,7 +281,7 @@ def test_the_plan_stands_in_every_later_prompt(folder: Path, run: CampaignArchiv
     (plan,) = done.of(Plan)
     assert plan.fact.criteria == ("It adds much.",)
     heads = [system for kind, system, _ in done.lab.prompts if kind != "implement"]
-    assert "It is plausible" in heads[0]
+    assert "What ideas are judged by" not in heads[0]
     assert all("It adds much." in head and "Only x." in head for head in heads[1:])
 
 
@@ -304,7 +304,7 @@ def test_feedback_stands_in_every_prompt_of_the_next_epoch(
     done = Run(folder, run, Lab(), evaluations=25, feedback_share=share)
     epoch, with_lesson, all_generated = 0, 0, 0
     for kind, _, user in done.lab.prompts:
-        if kind == "idea" and "idea to work on" not in user and "ideas to work on" not in user:
+        if kind == "idea" and "idea at hand" not in user and "ideas at hand" not in user:
             with_lesson += f"LESSON-{epoch}" in user
             all_generated += epoch > 0
         elif epoch:
@@ -329,7 +329,8 @@ def test_mispredictions_and_outcomes_reach_the_meta_review(
     lab.slope = -1.0  # judges the wrong way round
     done = Run(folder, run, lab, evaluations=25)
     assert any("Where the judges were wrong" in user for user in done.asked("feedback"))
-    assert any("of" in user and "paid" in user for user in done.asked("feedback"))
+    told = [user.partition("by how they were made\n")[2] for user in done.asked("feedback")]
+    assert any(re.match(r"- \w+: \d+ of \d+\n", each) for each in told)
 
 
 @pytest.mark.slow
@@ -426,7 +427,7 @@ def test_a_later_review_may_discard(folder: Path, run: CampaignArchive) -> None:
     done = Run(folder, run, lab, evaluations=20)
     failed = [r for r in done.of(Review) if r.fact.method == "full"]
     assert failed
-    assert any("Its program: Result: score =" in user for user in done.asked("full"))
+    assert any("Its program:\nResult: score =" in user for user in done.asked("full"))
     for review in failed:
         later = [r for r in done.of(Selection) if r.seq > review.seq]
         assert all(review.fact.idea not in r.fact.ideas for r in later)
@@ -778,7 +779,7 @@ def test_a_prompt_that_is_too_long_gives_up_feedback_then_rationales_then_review
             found.append(fit(draft, int(tokens * share), render).cut)
     assert found[0] == ()
     assert found[1] == ("feedback",)
-    assert set(found[-1]) >= {"What decided matches, latest first", "feedback"}
+    assert set(found[-1]) >= {"How matches ended and what decided them, latest first", "feedback"}
     assert all(set(a) <= set(b) for a, b in itertools.pairwise(found))
 
 
