@@ -186,7 +186,7 @@ def test_forty_evaluations_of_circle_packing_offline(tmp_path: Path) -> None:
         "concurrency": 1,
         **{f"strategy.options.{key}": value for key, value in options.items()},
     }
-    example = Path(__file__).parents[2] / "examples" / "circle_packing"
+    example = Path(__file__).parents[3] / "examples" / "circle_packing"
     campaign, file = load_campaign(example, given), tmp_path / "archive.db"
     ending = asyncio.run(run_campaign(campaign, file))
     assert ending.reason == "evaluations"
