@@ -12,9 +12,7 @@ import httpx
 import pytest
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.candidate import EvaluationResult, Outcome
-from metasearch.program import Program
-from tests.web.kit import Serve, add_run
+from tests.web.kit import Serve, add_run, settle_one
 
 pytestmark = pytest.mark.slow
 
@@ -36,13 +34,6 @@ def run(path: Path) -> Iterator[CampaignArchive]:
 def client(run: CampaignArchive, path: Path, serve: Serve) -> Iterator[httpx.Client]:
     with serve(path) as client:
         yield client
-
-
-def add(run: CampaignArchive, number: int) -> None:
-    step = run.open_step()
-    run.queue_candidate(step.number, 0, Program(files={"p.py": f"x = {number}"}), operator="o")
-    run.settle(number, EvaluationResult(outcome=Outcome.CRASHED, error="e"))
-    run.end_step(step.number)
 
 
 def messages(answer: httpx.Response) -> Iterator[Message]:
@@ -84,7 +75,7 @@ def test_what_happens_arrives_once(client: httpx.Client, run: CampaignArchive, p
         with Archive.open(path) as archive:
             own = archive.campaign(run.id)
             for number in range(40):
-                add(own, number)
+                settle_one(own, number)
 
     worker = threading.Thread(target=work)
     worker.start()
@@ -97,7 +88,7 @@ def test_what_happens_arrives_once(client: httpx.Client, run: CampaignArchive, p
 
 def test_a_page_goes_on_from_what_it_shows(client: httpx.Client, run: CampaignArchive) -> None:
     for number in range(300):
-        add(run, number)
+        settle_one(run, number)
     seen, _ = watch(client, run.version()[0], query="?after=3")
     assert seen == [event.seq for event in run.events(3, 10_000)]
 
@@ -129,7 +120,7 @@ def test_many_viewers_are_one_reader(client: httpx.Client, run: CampaignArchive)
         viewer.start()
     time.sleep(3)
     for number in range(10):
-        add(run, number)
+        settle_one(run, number)
     for viewer in viewers:
         viewer.join(20)
     assert len(counts) == 50
