@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from metasearch.archive import NOW, CampaignArchive, Event, State
 from metasearch.facts import KINDS, Kind
@@ -73,6 +73,19 @@ class RunDetail(BaseModel):
 
 class EventItem(BaseModel):
     """That something happened."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "seq": 412,
+                "at": 1795291489.0,
+                "kind": "settled",
+                "step": 60,
+                "candidate": 61,
+                "detail": "scored",
+            }
+        }
+    )
 
     seq: int
     at: float
@@ -198,9 +211,8 @@ def events(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> EventList:
     """What happened, newest first."""
-    found = run.events_before(before or NOW, kind, limit)
-    following = found[-1].seq if len(found) == limit else None
-    return EventList(events=[as_item(event) for event in found], next=following)
+    page = run.events_before(before or NOW, kind, limit)
+    return EventList(events=[as_item(event) for event in page.events], next=page.following)
 
 
 @router.get("/campaigns/{campaign}/facts")
