@@ -127,6 +127,19 @@ def test_many_viewers_are_one_reader(client: httpx.Client, run: CampaignArchive)
     assert min(counts) >= 20
 
 
+def test_a_campaign_that_is_gone_ends_its_stream(
+    client: httpx.Client, run: CampaignArchive, path: Path
+) -> None:
+    with client.stream("GET", "/api/campaigns/live/stream", timeout=20) as answer:
+        found = messages(answer)
+        assert next(found)[0] == "status"
+        time.sleep(1)
+        path.unlink()
+        Archive.open(path, create=True).close()
+        assert list(found) == []
+    assert client.get("/api/campaigns/live/stream").status_code == 404
+
+
 def test_an_unknown_campaign_has_no_stream(client: httpx.Client) -> None:
     assert client.get("/api/campaigns/lives/stream").status_code == 404
     assert client.get("/api/campaigns/live/stream?after=x").status_code == 422
