@@ -160,9 +160,13 @@ def _add_files(
         connection.execute(_ADD_FILE, (campaign, kind, seq, position, path, blob))
 
 
+_ALIVE: dict[str | None, State] = {"paused": "waiting", "held": "paused"}
+"""States of a campaign that an engine holds, by what it has said last."""
+
+
 def _state(progress: sqlite3.Row, lease: sqlite3.Row | None, *, alive: bool) -> State:
     if alive:
-        return "waiting" if progress["ended"] == "paused" else "running"
+        return _ALIVE.get(progress["ended"], "running")
     if progress["ended"] == "finished":
         return "finished"
     return "interrupted" if lease is not None and not lease["released"] else "paused"
