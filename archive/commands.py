@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sqlite3
 import time
 from collections.abc import Iterable
@@ -45,6 +46,14 @@ WHERE campaign = ? AND answered IS NULL ORDER BY seq
 _ANSWER = """
 UPDATE command SET answered = ?, taken = ?, answer = ?
 WHERE campaign = ? AND number = ? AND answered IS NULL
+"""
+# A candidate that is vetoed is no best to improve on any more.
+_BEST_THAT_COUNTS = """
+UPDATE progress SET best_gain = (
+    SELECT gain FROM candidate WHERE campaign = :campaign AND gain IS NOT NULL
+        AND number NOT IN (SELECT value FROM json_each(:vetoed))
+    ORDER BY gain DESC LIMIT 1)
+WHERE campaign = :campaign
 """
 _SETTINGS = "SELECT seq, settings FROM settings WHERE campaign = ? ORDER BY seq"
 _ISLAND = "SELECT max(island) FROM candidate WHERE campaign = ?"
@@ -96,10 +105,16 @@ class Commands(Core):
             at, who = time.time(), stored_text(who, SHORT_TEXT)
             row = (number, at, who, command.kind, command.model_dump_json())
             connection.execute(_ADD, (self._campaign, seq, *row))
-            candidate = getattr(command, "candidate", None)
+            told = Commanded(number=number, seq=seq, at=at, who=who, command=command)
+            candidate = None
+            if isinstance(command, Favourite | Veto | Unmark):
+                candidate = command.candidate
+                vetoed = json.dumps(list(Marks.of([*self.commands(until=seq), told]).vetoes))
+                count = {"campaign": self._campaign, "vetoed": vetoed}
+                connection.execute(_BEST_THAT_COUNTS, count)
             detail = stored_text(str(command), 500)
             self._event(connection, seq, "commanded", candidate=candidate, detail=detail)
-        return Commanded(number=number, seq=seq, at=at, who=who, command=command)
+        return told
 
     def answer_command(self, number: int, answer: str, *, taken: bool) -> None:
         """Say what came of a command, once."""

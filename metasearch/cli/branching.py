@@ -12,8 +12,8 @@ from metasearch.campaign import Campaign
 from metasearch.campaign_file import CAMPAIGN_FILE, PROMPTS, load_campaign
 from metasearch.cli.console import console, print_json
 from metasearch.cli.references import find_candidate, opened
-from metasearch.cli.terminal_text import one_line
 from metasearch.errors import UsageError
+from metasearch.printable import one_line
 from metasearch.program import Program
 from metasearch.prompts import SUFFIX
 from metasearch.prompts.templates import ours

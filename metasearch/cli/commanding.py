@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from metasearch.archive import Archive, CampaignArchive, default_path
 from metasearch.cli.console import console, print_json
 from metasearch.cli.references import find_candidate
-from metasearch.cli.terminal_text import one_line
 from metasearch.commands import AnyCommand, Commanded, Continue, Pause, Stop
 from metasearch.errors import UsageError
+from metasearch.printable import one_line
 
 PATIENCE = 3.0
 """Seconds to wait for the engine's answer; it looks four times a second."""

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, TextIO
 from rich.table import Table
 from rich.text import Text
 
+from metasearch import quantities
 from metasearch.archive import CampaignArchive, CampaignSummary, Duplicates
-from metasearch.cli import commanding, ensembles, quantities, records
+from metasearch.cli import commanding, ensembles, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.plot import step_plot
 from metasearch.cli.references import opened
-from metasearch.cli.terminal_text import one_line, printable
 from metasearch.commands import hints_in_force
 from metasearch.errors import UsageError
+from metasearch.printable import one_line, printable
 from metasearch.program import Program
 
 if TYPE_CHECKING:

@@ -383,6 +383,8 @@ def test_a_vetoed_candidate_is_best_and_parent_no_more(
     report = engine.report()
     assert report.best is not None
     assert report.best.number != number
+    honest = run.best()[0].scores["score"]
+    assert max(p.score for p in run.curve() if p.candidate not in vetoed) == honest
     assert run.candidate(number).scored  # the facts stay as they were measured
     say(run, Unmark(candidate=number))
     assert number in [c.number for c in run.best(50)]
