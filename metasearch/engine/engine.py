@@ -166,7 +166,6 @@ class Engine:
         Raises:
             MetasearchError: What stopped the campaign; all facts up to then are stored.
         """
-        self._orders.before_the_run()
         watch = asyncio.create_task(self._watch())
         try:
             await self.score_seed()

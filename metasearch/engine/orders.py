@@ -24,6 +24,14 @@ from metasearch.engine.standing import Standing
 from metasearch.models import Ledger
 
 
+def decline_outdated(archive: CampaignArchive) -> None:
+    """Answer what nobody was there for: a start is a person's later word than a pause."""
+    for each in archive.waiting_commands():
+        if isinstance(each.command, Pause | Continue | Stop):
+            answer = "no engine ran when it was asked, and one was started since"
+            archive.answer_command(each.number, answer, taken=False)
+
+
 class Orders:
     """Looks for new commands, carries them out, and answers them.
 
@@ -65,13 +73,6 @@ class Orders:
         self._standing = standing
         self._suggest = suggest
         self._width = width
-
-    def before_the_run(self) -> None:
-        """Answer what nobody was there for: a start is a person's later word than a pause."""
-        for each in self._archive.waiting_commands():
-            if isinstance(each.command, Pause | Continue | Stop):
-                answer = "no engine ran when it was asked, and one was started since"
-                self._archive.answer_command(each.number, answer, taken=False)
 
     def look(self) -> None:
         """Carry out what is new."""

@@ -27,6 +27,7 @@ from metasearch.engine.opening import (
     tell_prompts,
     with_prices,
 )
+from metasearch.engine.orders import decline_outdated
 from metasearch.errors import (
     ArchiveError,
     BudgetExhausted,
@@ -80,6 +81,7 @@ async def run_campaign(
         if held := run.held_back():
             observer.notice(f"The campaign was {held}; starting it continues it.")
         with run.hold(), _pausing(run):
+            decline_outdated(run)
             async with asyncio.TaskGroup() as group:
                 heart = group.create_task(_beat(run))
                 reason, report = await _search(

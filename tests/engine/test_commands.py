@@ -27,6 +27,7 @@ from metasearch.commands import (
     Veto,
     Withdraw,
 )
+from metasearch.engine.orders import decline_outdated
 from metasearch.engine.preview import preview
 from metasearch.errors import UsageError
 from metasearch.evaluation import EvaluationRequest
@@ -158,6 +159,7 @@ def test_killed_in_a_pause_it_continues_when_it_is_started(
         run_once(campaign, run, evaluate=once)
     assert run.held_back() == "paused by somebody"
     say(run, Pause(), Continue())  # nobody is there
+    decline_outdated(run)
     assert run_once(campaign, run) == "evaluations"
     assert run.held_back() == ""
     whole = archive.create(campaign)
