@@ -66,6 +66,22 @@ def replace(program: Program, gene: Gene, text: str) -> Program:
     return program.replace({gene.path: "".join([*lines[:start], text, *lines[end:]])})
 
 
+def surroundings(program: Program, gene: Gene) -> dict[str, str]:
+    """The files of a program around a gene: a line tells where it stands, its note is left out.
+
+    A file that is the gene itself is not among them.
+    """
+    around = dict(program.files)
+    text = around.pop(gene.path)
+    if protected_text(program):
+        lines = text.splitlines(keepends=True)
+        start, end = (blocks(text, gene.path) or [])[gene.place]
+        before = "".join(lines[: start - 1]).removesuffix(gene.note)
+        after = "".join(lines[end + 1 :])
+        around = {gene.path: f"{before}[the block {gene.name}]\n{after}", **around}
+    return around
+
+
 def differing(program: Program, other: Program) -> list[tuple[Gene, Gene]]:
     """The genes whose texts differ between two programs, as pairs; in the first one's order."""
     others = {(gene.path, gene.place): gene for gene in genes(other)}

@@ -20,7 +20,8 @@ from metasearch.operators.genome import differing, genes
 from metasearch.operators.pareto import crowding, nsga2, ranks, spea2, tournament_dcd
 from metasearch.program import Program
 from metasearch.step import Task
-from metasearch.strategies.guided_evolution import DIRECTIONS, PERSONAS, GuidedEvolution
+from metasearch.strategies.guided_evolution import GuidedEvolution
+from metasearch.strategies.guided_evolution_pool import DIRECTIONS, PERSONAS
 from metasearch.testing.scripted import failed, scored
 from tests.strategies import kit
 from tests.strategies.kit import Laboratory
@@ -225,7 +226,7 @@ def test_the_defaults_are_the_papers() -> None:
 
 def test_the_pool_has_24_prompts_that_are_drawn_alike() -> None:
     rng = random.Random(1)
-    drawn = Counter(strategy().pair(rng) for _ in range(24_000))
+    drawn = Counter(strategy().pool.pair(rng) for _ in range(24_000))
     assert len(drawn) == len(DIRECTIONS) * len(PERSONAS) == 24
     assert 850 < min(drawn.values()) <= max(drawn.values()) < 1150
 
@@ -277,12 +278,12 @@ def test_the_hall_of_fame_is_lexicographic_and_the_front_is_a_front() -> None:
     found = strategy()
     for member in members():
         found.observe(member)
-    assert "".join(c.name for c in found.hall_of_fame) == "BCAFHDGE"
-    assert names(found.front) == "BCEH"
+    assert "".join(c.name for c in found.fame.best) == "BCAFHDGE"
+    assert names(found.fame.front) == "BCEH"
     small = strategy(hall_of_fame=3)
     for member in members():
         small.observe(member)
-    assert "".join(c.name for c in small.hall_of_fame) == "BCA"
+    assert "".join(c.name for c in small.fame.best) == "BCA"
 
 
 def test_plans_pair_both_ways_at_the_papers_rate_for_any_number_of_parents() -> None:

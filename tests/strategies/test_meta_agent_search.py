@@ -20,7 +20,6 @@ from metasearch.objectives import Objective
 from metasearch.program import Program
 from metasearch.step import Task
 from metasearch.strategies import load_strategy
-from metasearch.strategies.meta_agent_search import fitness_line
 from metasearch.testing.scripted import failed, scored
 from tests.strategies import kit
 from tests.strategies.kit import Laboratory, history
@@ -141,28 +140,6 @@ def test_the_first_prompt_holds_every_hand_designed_program_with_its_fitness(ope
     assert "accuracy is to be maximised" in text
     assert "Answer format: complete files" in text
     assert "# The entry before yours" not in second[3].content
-
-
-def test_each_fitness_line_is_that_of_the_published_archives() -> None:
-    for n, k, line in (
-        (128, 83, "(56.2%, 72.7%), Median: 64.8%"),
-        (128, 101, "(71.9%, 85.9%), Median: 78.9%"),
-        (128, 39, "(22.7%, 38.3%), Median: 30.5%"),
-        (160, 62, "(31.2%, 46.2%), Median: 38.8%"),
-        (100, 3, "(0.0%, 7.0%), Median: 3.0%"),
-        (100, 13, "(7.0%, 20.0%), Median: 13.0%"),
-        (300, 41, "(10.0%, 17.7%), Median: 13.7%"),
-        (800, 427, "(49.9%, 56.9%), Median: 53.4%"),
-        (800, 523, "(62.0%, 68.6%), Median: 65.4%"),
-    ):
-        fitness = fitness_line([1.0] * k + [0.0] * (n - k))
-        assert fitness == f"95% Bootstrap Confidence Interval: {line}"
-    plain = fitness_line([5.0, 7.0, 5.0])
-    low, high, median = map(float, re.findall(r"[\d.]+(?=[,)]|$)", plain))
-    assert 5 <= low <= median <= high <= 7
-    assert fitness_line([0.25] * 9) == (
-        "95% Bootstrap Confidence Interval: (25.0%, 25.0%), Median: 25.0%"
-    )
 
 
 def test_the_third_version_is_measured_and_the_next_generation_sees_it(open_: Open) -> None:
