@@ -36,7 +36,6 @@ from metasearch.operators.rewriting import (
     rewrite,
     standing_part,
 )
-from metasearch.program import Program
 from metasearch.prompts import Part
 from metasearch.step import Step, Task
 from metasearch.strategies.guided_evolution_pool import DIRECTIONS, PERSONAS, PromptPool
@@ -248,16 +247,18 @@ class GuidedEvolution:
 
     async def cross(self, ctx: Step, child: Individual, mate: Candidate) -> Individual:
         """Merge one of the blocks in which two parents differ into the first one's place."""
-        pair = _differing(ctx, child.program, ctx.archive.program(mate))
+        pairs = differing(child.program, ctx.archive.program(mate))
+        pair = _one_pair(ctx, pairs)
         variant = ctx.rng.randrange(2)
         if pair is None:
             return child
         gene, other = pair
-        values = {"code": fenced(other), "result": render_result(ctx, mate, 1_000)}
+        task = {"variant": variant, "block": gene.name, "others": len(pairs) - 1}
+        theirs = {"code": fenced(other), "result": render_result(ctx, mate, 1_000)}
         prompt = [
-            Part(text=ctx.render("guided_evolution_crossover", variant=variant, block=gene.name)),
+            Part(text=ctx.render("guided_evolution_crossover", **task)),
             around_part(ctx, child.program, gene),
-            Part(text=ctx.render("guided_evolution_other", **values)),
+            Part(text=ctx.render("guided_evolution_other", **theirs)),
             block_part(ctx, gene),
             standing_part(ctx, child),
             request_part(ctx, "guided_evolution_rules", child.program, gene),
@@ -271,7 +272,7 @@ class GuidedEvolution:
     ) -> Individual:
         """Evolution of Thought: why did a block of an exemplar get better; do the same here."""
         exemplar = ctx.archive.program(ctx.rng.choice(exemplars))
-        pair = _differing(ctx, exemplar, self.task.seed_program)
+        pair = _one_pair(ctx, differing(exemplar, self.task.seed_program))
         gene = _one(ctx, in_use(child.program, self.task.description))
         if pair is None or gene is None:
             return await self.mutate(ctx, child, pool)
@@ -317,8 +318,7 @@ def _one(ctx: Step, found: Sequence[Gene]) -> Gene | None:
     return ctx.rng.choice(fitting) if fitting else None
 
 
-def _differing(ctx: Step, program: Program, other: Program) -> tuple[Gene, Gene] | None:
-    """One of the blocks in which two programs differ, as both have it, likewise."""
-    pairs = differing(program, other)
-    fitting = [pair for pair in pairs if max(len(gene.text) for gene in pair) < _BLOCK_LIMIT]
+def _one_pair(ctx: Step, found: Sequence[tuple[Gene, Gene]]) -> tuple[Gene, Gene] | None:
+    """Likewise, of blocks in two versions."""
+    fitting = [pair for pair in found if max(len(gene.text) for gene in pair) < _BLOCK_LIMIT]
     return ctx.rng.choice(fitting) if fitting else None
