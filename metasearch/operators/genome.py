@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from metasearch.operators.edits import does_not_parse, fences
+from metasearch.operators.edits import UNCHANGED, does_not_parse, fences
 from metasearch.program import Program, RegionError, blocks, protected_text, protection_breach
 from metasearch.step import Rejected
 
@@ -152,7 +152,7 @@ def _with_gene(text: str, program: Program, gene: Gene) -> Program | Rejected:
     except ValueError as error:
         return Rejected(str(error))
     if edited.files == program.files:
-        return Rejected("the edit leaves the program unchanged")
+        return UNCHANGED
     if (breach := protection_breach(program, edited)) is not None:
         return Rejected(breach)
     if (fault := does_not_parse(edited)) is not None:

@@ -25,7 +25,7 @@ from metasearch.exchange import Message
 from metasearch.formats import COMPLETE_FILES
 from metasearch.objectives import Direction
 from metasearch.operators.bootstrap import fitness
-from metasearch.operators.edits import fences, read_edit
+from metasearch.operators.edits import UNCHANGED, fences, read_edit
 from metasearch.operators.prompts import (
     ANSWER_LIMIT,
     answer_rules,
@@ -175,15 +175,17 @@ class MetaAgentSearch:
     ) -> Proposal:
         """The model's next version, called as before if it has no name; kept in the talk.
 
-        Files that the model leaves out are those of ``base``, the entry shown last.
+        Files that the model leaves out are those of ``base``, the entry shown last. A program
+        that equals it is one, and found to be known when it is to be measured.
         """
         reply = await ctx.ask(tuple(talk), role="propose")
         talk.append(Message(role="assistant", content=shorten(reply.text, ANSWER_LIMIT)))
         found = sections(reply.text, ("reflection", "thought", "name", "program"))
+        edited = read_edit(reply.text, base)
         return Proposal(
             name=" ".join(found.get("name", name).split())[:100],
             thought=found.get("thought") or thought_of(reply.text),
-            program=read_edit(reply.text, base),
+            program=base if edited == UNCHANGED else edited,
         )
 
     # -- the archive --------------------------------------------------------------------------

@@ -160,13 +160,14 @@ def test_a_lost_proposal_is_retried_in_a_new_conversation_and_no_member(open_: O
 
 
 def test_a_program_that_was_never_measured_has_no_score_and_is_shown_nowhere(open_: Open) -> None:
-    duplicate = reply(83)
-    script = Script(*[duplicate] * 3, "Sorry, no code.", reply(90))
-    laboratory = open_(script, evaluations=5)
+    duplicate, best = reply(83), reply(101)
+    script = Script(*[duplicate] * 3, "Sorry, no code.", best, reply(90))
+    laboratory = open_(script, evaluations=4, attempts=4)
     run = go(laboratory)
-    same, none, new = list(run.candidates())[3:6]
+    same, none, again, new = list(run.candidates())[3:7]
     assert "same program as #1" in same.error
     assert "no fenced code block" in none.error
+    assert "same program as #2" in again.error, "also if it is the entry shown last"
     assert (same.scores, none.scores) == ({}, {})
     assert new.scored
     assert "same program as #1" in laboratory.prompts[3][7].content
