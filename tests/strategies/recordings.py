@@ -175,7 +175,7 @@ class RecordedModel:
     """A model that answers each prompt with the next recorded reply of its kind."""
 
     about: str = ""
-    """Where replies were given on several goals: words of the one that is meant."""
+    """Where replies were given on several goals or tasks: the first words of the one meant."""
     asked: Counter[str] = field(default_factory=Counter)
     """How often each kind was answered."""
 
@@ -191,4 +191,5 @@ class RecordedModel:
 
     def _meant(self, recorded: Recording) -> bool:
         first = recorded.messages[0].content
-        return "# Goal\n" not in first or f"# Goal\n{self.about}" in first
+        titles = [title for title in ("# Goal\n", "# Task\n") if title in first]
+        return not titles or any(f"{title}{self.about}" in first for title in titles)

@@ -30,7 +30,8 @@ from metasearch.strategies.co_scientist import CoScientist
 from metasearch.testing.scripted import failed, scored
 from tests.strategies import kit
 from tests.strategies.kit import Laboratory, Measure
-from tests.strategies.recordings import KINDS, RecordedModel, kind_of, recordings
+from tests.strategies.record import take, write_prompt
+from tests.strategies.recordings import KINDS, RecordedModel, Recording, kind_of, recordings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "circle_packing"
 PACKING, TESTING = "Pack 26 circles", "Explain why small software projects"
@@ -127,7 +128,7 @@ def test_mcts_expands_judges_and_debates(archive: Archive) -> None:
 
 
 def test_darwin_godel_diagnoses_and_changes(archive: Archive) -> None:
-    model = RecordedModel()
+    model = RecordedModel(about=PACKING)
     run = search(archive, "darwin_godel", 4, model)
     assert model.asked == dict.fromkeys(kinds("darwin_godel"), 3)
     assert len(facts(run, Selection)) == 3
@@ -141,12 +142,12 @@ def test_meta_agent_search_designs_reflects_and_repairs(archive: Archive) -> Non
             return failed(Outcome.CRASHED, "ValueError: circles 0 and 1 overlap")
         return better(request)
 
-    model = RecordedModel()
-    run = search(archive, "meta_agent_search", 7, model, measure)
-    assert model.asked == dict.fromkeys(kinds("meta_agent_search"), 3)
+    model = RecordedModel(about=PACKING)
+    run = search(archive, "meta_agent_search", 5, model, measure)
+    assert model.asked == dict.fromkeys(kinds("meta_agent_search"), 2)
     _, *made = run.candidates()
-    assert [c.operator for c in made] == ["design", "repair"] * 3
-    assert [c.scored for c in made] == [False, True] * 3
+    assert [c.operator for c in made] == ["design", "repair"] * 2
+    assert [c.scored for c in made] == [False, True] * 2
     assert all(candidate.name and candidate.thought for candidate in made)
 
 
@@ -155,7 +156,7 @@ def test_guided_evolution_creates_crosses_transfers_and_rephrases(
 ) -> None:
     program = recordings("guided_evolution/mutate")["guided_evolution/mutate-1"].program
     kit.write_campaign(tmp_path, program.source, 'sum_radii = "maximize"')
-    model = RecordedModel()
+    model = RecordedModel(about=PACKING)
     options: dict[str, Any] = {"initial": 4, "offspring": 4, "elites": 4, "exemplars": 4}
     always: dict[str, Any] = {
         "repairs": 0,
@@ -208,3 +209,21 @@ def test_the_co_scientist_debates_ideas_that_nobody_measures(archive: Archive) -
     *_, last = facts(run, Overview)
     assert last.text.startswith("#")
     assert model.asked["co_scientist/overview"] >= 1
+
+
+def test_a_reply_is_recorded_with_the_prompt_that_it_answers(tmp_path: Path) -> None:
+    one = recordings("guided_evolution/mutate")["guided_evolution/mutate-1"]
+    prompts, replies, taken = (tmp_path / name for name in ("prompts", "replies", "taken"))
+    prompts.mkdir()
+    replies.mkdir()
+    name = write_prompt(prompts, 7, one.messages, one.program)
+    assert take(prompts, replies, taken) == {}
+    (replies / f"{name}.txt").write_text(one.reply, "utf-8")
+    assert take(prompts, replies, taken) == {"guided_evolution/mutate-7": ""}
+    [file] = taken.glob("*/*.json")
+    assert Recording.model_validate_json(file.read_text("utf-8")) == one
+    (replies / f"{name}.txt").write_text("I will not.", "utf-8")
+    assert "no fenced" in take(prompts, replies, taken)["guided_evolution/mutate-7"]
+    (prompts / f"{name}.txt").write_text("Another question.", "utf-8")
+    with pytest.raises(ValueError, match="another prompt"):
+        take(prompts, replies, taken)
