@@ -114,7 +114,7 @@ async def test_who_uses_more_than_its_share_is_ended(
     with pytest.raises(CandidateFailure, match="its share is") as caught:
         await call(provider, quarter, "allocate", "nvidia0", 5 * GIB, 60)
     assert caught.value.outcome is Outcome.OUT_OF_MEMORY
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8  # before the deadline of ten
     assert devices.usage("GPU-fake-0").processes == {}
 
 
