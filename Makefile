@@ -4,8 +4,6 @@
 PYTHON ?= python3
 ARCHIVE ?= $(or $(METASEARCH_ARCHIVE),.metasearch/archive.db)
 BIN := .venv/bin
-# Files of tests beside each other; tests/conftest.py says which must not be.
-BESIDE := --numprocesses logical --maxprocesses 4 --dist loadgroup
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
 run: setup
@@ -19,11 +17,11 @@ test: setup docker chromium
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(BESIDE) || { echo "== what failed, once more and alone: some tests race with the machine =="; \
+	$(BIN)/pytest || { echo "== what failed, once more and alone: some tests race with the machine =="; \
 	  $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 
 fast: setup
-	$(BIN)/pytest $(BESIDE) -m "not slow"
+	$(BIN)/pytest -m "not slow"
 
 check: setup
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports

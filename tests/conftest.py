@@ -1,4 +1,4 @@
-"""What tests of several rooms share, and which of them may run at one time."""
+"""What tests of several rooms share."""
 
 from __future__ import annotations
 
@@ -8,23 +8,6 @@ from pathlib import Path
 import pytest
 
 from metasearch.archive import Archive
-
-_MACHINE = (
-    "tests/sandboxes/",
-    "tests/cli/test_sandbox.py",
-    "tests/evaluation/test_on_docker.py",
-    "tests/whole/test_docker_campaigns.py",
-    "tests/whole/test_in_containers.py",
-)
-"""These count, stop or remove what belongs to the whole machine: one after the other."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For ``pytest -n 2 --dist loadgroup``: the tests of one file stay together."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = "machine" if file.startswith(_MACHINE) else file
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture
