@@ -33,13 +33,16 @@ MAX_EVALUATOR_BYTES = 10_000_000
 """Of all of an evaluator's files together; escaped, they fit into one message to a worker."""
 
 
-def load_campaign(path: Path, overrides: dict[str, Any] | None = None) -> Campaign:
+def load_campaign(
+    path: Path, overrides: dict[str, Any] | None = None, text: str | None = None
+) -> Campaign:
     """Read a campaign folder (or the path of its ``campaign.toml``).
 
     Args:
         path: The folder or the file.
         overrides: Settings by dotted key (``{"budget.evaluations": 50}``) that take the
             file's place, as the command line's options do. ``None`` values are ignored.
+        text: What the file would say, to try it before it is written.
 
     Raises:
         CampaignError: With file, key, value and remedy.
@@ -51,7 +54,7 @@ def load_campaign(path: Path, overrides: dict[str, Any] | None = None) -> Campai
             "or give the folder that holds a campaign.toml."
         )
     try:
-        raw = tomllib.loads(file.read_text("utf-8"))
+        raw = tomllib.loads(file.read_text("utf-8") if text is None else text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CampaignError(f"{file} is not valid TOML: {error}") from None
     except OSError as error:

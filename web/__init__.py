@@ -1,4 +1,4 @@
-"""The browser's pages and the JSON API over one archive, which is opened for reading only.
+"""The browser's pages and the JSON API over one archive, which only commands write to.
 
 ``app.py`` puts everything together. ``pages/`` has a module for each page and ``api/`` one for
 each part of the API; both ask the archive by the same queries. How pages are made is told in
@@ -7,5 +7,6 @@ docs/web.md.
 
 from metasearch.web.app import create_app
 from metasearch.web.security import Access
+from metasearch.web.workshop import Workshop
 
-__all__ = ["Access", "create_app"]
+__all__ = ["Access", "Workshop", "create_app"]

@@ -13,20 +13,27 @@ import metasearch
 from metasearch.web import assets, errors, login
 from metasearch.web.api import campaigns as campaigns_api
 from metasearch.web.api import candidates, points, progress, records, stream
+from metasearch.web.api import commands as commands_api
 from metasearch.web.feed import Feed
 from metasearch.web.folds import CostStore, HealthStore
 from metasearch.web.pages import campaigns as campaigns_page
+from metasearch.web.pages import commands as commands_page
+from metasearch.web.pages import new as new_page
 from metasearch.web.points import PointStore
 from metasearch.web.readers import Readers
 from metasearch.web.security import Access, Guard
+from metasearch.web.workshop import Workshop
 
 
-def create_app(archive: Path, access: Access | None = None) -> FastAPI:
+def create_app(
+    archive: Path, access: Access | None = None, workshop: Workshop | None = None
+) -> FastAPI:
     """The pages and the API over one archive file.
 
     Args:
         archive: The file. It need not be there yet; until it is, requests are answered by 503.
         access: Who may use it; by default browsers and programs on this machine.
+        workshop: Where pages may make and run campaigns; by default nowhere.
     """
     access = access or Access()
     readers = Readers(archive)
@@ -35,6 +42,7 @@ def create_app(archive: Path, access: Access | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         readers.close()
+        app.state.workshop.close()
 
     app = FastAPI(
         title="metasearch",
@@ -47,13 +55,16 @@ def create_app(archive: Path, access: Access | None = None) -> FastAPI:
     )
     app.state.readers = readers
     app.state.access = access
+    app.state.workshop = workshop or Workshop(archive, (), {})
     app.state.points = PointStore()
     app.state.health = HealthStore()
     app.state.costs = CostStore()
     app.state.feed = Feed(readers)
     for router in (assets.router, login.router, campaigns_page.router):
         app.include_router(router, include_in_schema=False)
-    for module in (campaigns_api, progress, candidates, records, points, stream):
+    for pages in (commands_page, new_page):
+        app.include_router(pages.router, include_in_schema=False)
+    for module in (campaigns_api, progress, candidates, records, points, stream, commands_api):
         app.include_router(module.router, prefix="/api")
     errors.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

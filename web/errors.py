@@ -70,6 +70,10 @@ class NotModified(Exception):
         self.tag = tag
 
 
+class Conflict(Exception):
+    """What is asked does not go with how things stand now."""
+
+
 class BadRequest(Exception):
     """A parameter has a value that cannot be."""
 
@@ -121,6 +125,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotFound, _not_found)
     app.add_exception_handler(NotModified, _not_modified)
     app.add_exception_handler(BadRequest, _bad_request)
+    app.add_exception_handler(Conflict, _conflict)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ArchiveError, _archive)
@@ -139,6 +144,10 @@ async def _not_modified(request: Request, error: Exception) -> Response:
 
 async def _bad_request(request: Request, error: Exception) -> Response:
     return respond(request, Failure(422, "That cannot be", str(error)))
+
+
+async def _conflict(request: Request, error: Exception) -> Response:
+    return respond(request, Failure(409, "Not now", str(error)))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Open archives for many requests at once: read-only, each used by one request at a time."""
+"""Open archives for many requests at once: each used by one of them at a time, and most to read."""
 
 from __future__ import annotations
 
@@ -44,6 +44,16 @@ class Readers:
                 self._idle.put((file, archive))
             else:
                 archive.close()
+
+    @contextmanager
+    def writer(self) -> Iterator[Archive]:
+        """The archive for commands, opened for this block: each is one short transaction.
+
+        Raises:
+            ArchiveError: There is none, or it cannot be written.
+        """
+        with Archive.open(self.path) as archive:
+            yield archive
 
     def close(self) -> None:
         """Close all readers that nobody uses."""

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse
 from metasearch import quantities
 from metasearch.printable import one_line, printable
 from metasearch.web import assets
+from metasearch.web.controls import controls, marks
 
 _MAX_SHOWN = 100_000
 
@@ -86,4 +87,6 @@ _environment.filters.update(
     usd=quantities.usd,
     utc=utc,
 )
-_environment.globals.update(asset=assets.address, with_query=with_query)
+_environment.globals.update(
+    asset=assets.address, controls=controls, marks=marks, with_query=with_query
+)

@@ -15,8 +15,9 @@ from pathlib import Path
 import uvicorn
 
 from metasearch.archive import Archive, default_path
+from metasearch.cli.scaffold import TEMPLATES
 from metasearch.errors import PrerequisiteError, UsageError
-from metasearch.web import Access, create_app
+from metasearch.web import Access, Workshop, create_app
 from metasearch.web.security import MIN_TOKEN
 
 _PATIENCE = 2
@@ -29,6 +30,7 @@ def serve(
     port: int,
     token: str | None,
     names: Sequence[str],
+    roots: Sequence[Path],
     *,
     browser: bool,
 ) -> None:
@@ -36,11 +38,14 @@ def serve(
     archive = file or default_path()
     # Says what is wrong with it now and not on the first page; makes it if there is none.
     Archive.open(archive, create=not archive.exists(), read_only=archive.exists()).close()
+    for root in roots:
+        if not root.is_dir():
+            raise UsageError(f"--campaigns {root} is no folder.")
     listener = listen(host, port, token)
     address = _address(host, listener.getsockname()[1])
     access = Access(token=token, hosts=frozenset(name.lower() for name in [host, *names]))
     config = uvicorn.Config(
-        create_app(archive, access),
+        create_app(archive, access, Workshop(archive, roots, TEMPLATES)),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -11,6 +11,7 @@ from metasearch.archive import NOW, CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
 from metasearch.campaign_file import CAMPAIGN_FILE, read_beside
 from metasearch.candidate import Candidate
+from metasearch.commands import Commanded, Hint, Idea
 from metasearch.engine.opening import task_of
 from metasearch.engine.steering import Steering, takes_ideas
 from metasearch.errors import ModelSetupError, UsageError
@@ -33,12 +34,15 @@ class Preview:
     prompt: Fitted
 
 
-def preview(run: CampaignArchive, step: int) -> Preview:
+def preview(
+    run: CampaignArchive, step: int, trying: Hint | Idea | None = None
+) -> Preview:
     """The prompt that a step would ask first, from the archive as it stands.
 
     Args:
         run: The campaign, with the settings and templates it was last run with.
         step: The next one, or one that was opened and has not ended.
+        trying: A hint or an idea that nobody has given yet, to see where it would stand.
 
     Raises:
         UsageError: It is no such step, it does other things before it asks, or there is no
@@ -58,10 +62,20 @@ def preview(run: CampaignArchive, step: int) -> Preview:
                 "depends on what comes before it."
             )
         record = StepRecord(step, NOW)
-    return asyncio.run(_first_ask(run, record))
+    return asyncio.run(_first_ask(run, record, _as_if_said(run, trying)))
 
 
-async def _first_ask(run: CampaignArchive, record: StepRecord) -> Preview:
+def _as_if_said(run: CampaignArchive, word: Hint | Idea | None) -> tuple[Commanded, ...]:
+    if word is None:
+        return ()
+    said = run.latest_commands(1)
+    number = said[0].number + 1 if said else 0
+    return (Commanded(number=number, seq=NOW, at=0.0, who="", command=word),)
+
+
+async def _first_ask(
+    run: CampaignArchive, record: StepRecord, tried: Sequence[Commanded]
+) -> Preview:
     campaign = run.resolved()
     strategy = load_strategy(campaign.settings.strategy, task_of(campaign))
     settings = campaign.settings
@@ -76,7 +90,7 @@ async def _first_ask(run: CampaignArchive, record: StepRecord) -> Preview:
             strategy.observe(marks.seen(fact))
         elif isinstance(strategy, Learner):
             strategy.learn(fact)
-    dry = DryStep(run, campaign, record, strategy, ensembles.at(record.number))
+    dry = DryStep(run, campaign, record, strategy, ensembles.at(record.number), tried)
     try:
         await strategy.step(dry)
     except Asked as asked:
@@ -115,6 +129,7 @@ class DryStep:
         record: StepRecord,
         strategy: Strategy,
         choices: Choices,
+        tried: Sequence[Commanded],
     ) -> None:
         self.number = record.number
         self.archive: View = run.as_of(record.seq)
@@ -128,7 +143,7 @@ class DryStep:
         self._facts = 0
         self._marks = run.marks(until=record.seq)
         ideas = takes_ideas(strategy)
-        self._steering = Steering(run, record.number, record.seq, ideas=ideas)
+        self._steering = Steering(run, record.number, record.seq, ideas=ideas, tried=tried)
 
     def generator(self, step: int) -> random.Random:
         """See :class:`metasearch.step.Step`."""

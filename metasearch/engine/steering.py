@@ -25,7 +25,15 @@ def takes_ideas(strategy: Strategy) -> bool:
 class Steering:
     """What was said before a step opened, as far as it bears on what the step works on."""
 
-    def __init__(self, archive: CampaignArchive, step: int, seq: int, *, ideas: bool) -> None:
+    def __init__(
+        self,
+        archive: CampaignArchive,
+        step: int,
+        seq: int,
+        *,
+        ideas: bool,
+        tried: Sequence[Commanded] = (),
+    ) -> None:
         """Read it.
 
         Args:
@@ -33,8 +41,9 @@ class Steering:
             step: The step's number.
             seq: Of its opening; later words are for later steps.
             ideas: Whether the strategy has ideas of its own, which those of people join.
+            tried: Words that nobody has said yet, to see what they would do.
         """
-        commands = archive.commands(until=seq)
+        commands = [*archive.commands(until=seq), *tried]
         self._archive = archive
         self._step = step
         self._seq = seq

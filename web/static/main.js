@@ -1,7 +1,9 @@
 // What every page needs.
+import { closeAnswered } from "./commands.js";
 import { listen } from "./keys.js";
 import { followStream } from "./live.js";
 
+closeAnswered();
 listen();
 followStream();
 

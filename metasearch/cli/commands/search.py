@@ -98,6 +98,10 @@ def run(
             help="Continue although the evaluator changed; earlier scores stay as they are.",
         ),
     ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Tell it there, 1 MB at most, and not here."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a campaign, or continue it from where it stopped.
@@ -105,7 +109,10 @@ def run(
     Options take the place of what campaign.toml says.
     """
     from metasearch.api import Options
-    from metasearch.cli import running
+    from metasearch.cli import bounded_log, running
+
+    if log is not None:
+        bounded_log.redirect(log)
 
     options = Options(
         model=model,

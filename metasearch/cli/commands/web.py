@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,10 +28,17 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="A further name by which browsers call this server."),
     ] = None,
+    campaigns: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR", help="Pages may make and run campaigns below it.", show_default="."
+        ),
+    ] = None,
     archive: ArchiveOption = None,
     browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """The archive in a browser, and as a JSON API, until Ctrl-C."""
     from metasearch.cli import serve as command
 
-    command.serve(archive, host, port, token, allow_host or [], browser=browser)
+    roots = campaigns or [Path()]
+    command.serve(archive, host, port, token, allow_host or [], roots, browser=browser)
