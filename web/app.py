@@ -14,10 +14,12 @@ from metasearch.web import assets, errors, login
 from metasearch.web.api import campaigns as campaigns_api
 from metasearch.web.api import candidates, points, progress, records, stream
 from metasearch.web.api import commands as commands_api
+from metasearch.web.api import compare as compare_api
 from metasearch.web.feed import Feed
 from metasearch.web.folds import CostStore, HealthStore
 from metasearch.web.pages import campaigns as campaigns_page
 from metasearch.web.pages import commands as commands_page
+from metasearch.web.pages import compare as compare_page
 from metasearch.web.pages import new as new_page
 from metasearch.web.points import PointStore
 from metasearch.web.readers import Readers
@@ -62,9 +64,18 @@ def create_app(
     app.state.feed = Feed(readers)
     for router in (assets.router, login.router, campaigns_page.router):
         app.include_router(router, include_in_schema=False)
-    for pages in (commands_page, new_page):
+    for pages in (commands_page, new_page, compare_page):
         app.include_router(pages.router, include_in_schema=False)
-    for module in (campaigns_api, progress, candidates, records, points, stream, commands_api):
+    for module in (
+        campaigns_api,
+        progress,
+        candidates,
+        records,
+        points,
+        stream,
+        commands_api,
+        compare_api,
+    ):
         app.include_router(module.router, prefix="/api")
     errors.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

@@ -148,6 +148,4 @@ def _line_of(text: str, key: str) -> int | None:
             begun = number if section == wanted else begun
         elif section == wanted and re.match(rf'\s*"?{re.escape(last)}"?\s*=', line):
             return number
-        elif not section and re.match(rf"\s*{re.escape(key)}\s*=", line):
-            return number
     return begun if wanted else None

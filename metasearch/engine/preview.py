@@ -34,9 +34,7 @@ class Preview:
     prompt: Fitted
 
 
-def preview(
-    run: CampaignArchive, step: int, trying: Hint | Idea | None = None
-) -> Preview:
+def preview(run: CampaignArchive, step: int, trying: Hint | Idea | None = None) -> Preview:
     """The prompt that a step would ask first, from the archive as it stands.
 
     Args:

@@ -61,7 +61,9 @@ def said(request: Request, fault: Exception | None, text: str = "") -> Response:
 def show(request: Request, archive: Reader, campaign: str) -> Response:
     """The controls as a page of their own, and the latest commands."""
     run = find_run(archive, campaign)
-    return page(request, "commanding.html", run=run, base=f"/c/{segment(run.id)}")
+    seq, state = run.version()
+    base = f"/c/{segment(run.id)}"
+    return page(request, "commanding.html", run=run, base=base, seq=seq, state=state)
 
 
 @router.post("/c/{campaign}/commands")

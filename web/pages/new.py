@@ -53,9 +53,7 @@ def make(request: Request, fields: Fields) -> Response:
     root = fields.get("root", "0")
     place = int(root) if root.isascii() and root.isdecimal() else -1
     try:
-        folder = _workshop(request).make(
-            place, fields.get("name", ""), fields.get("template", "")
-        )
+        folder = _workshop(request).make(place, fields.get("name", ""), fields.get("template", ""))
     except (NotFound, BadRequest, Conflict) as fault:
         return said(request, fault)
     response = said(request, None, f"made {folder.label}")
@@ -141,9 +139,7 @@ def _workshop(request: Request) -> Workshop:
     return workshop
 
 
-def _editor(
-    request: Request, archive: Archive, chosen: Folder, now: Draft, known: str
-) -> Response:
+def _editor(request: Request, archive: Archive, chosen: Folder, now: Draft, known: str) -> Response:
     names = [info.name for info in strategies()]
     runs = False
     if now.campaign is not None:
