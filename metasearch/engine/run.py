@@ -22,6 +22,7 @@ from metasearch.engine.opening import (
     ledger_of,
     open_run,
     recordings_for,
+    take_over,
     task_of,
     tell_prompts,
     with_prices,
@@ -134,6 +135,7 @@ async def _search(
                 close_steps(run, stored.strategy.name, observer)
             tell_prompts(before, campaign, observer)
             run.update(with_prices(campaign, checked.result()))
+            take_over(strategy, archive, run)
             reason = await engine.run()
         best = engine.report().best
         if settings.evaluator.test and reason != INTERRUPTED and best is not None:

@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections import deque
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.formats import EDITS, EditName
 from metasearch.objectives import dominates, gains
+from metasearch.operators.deepening import Repairs
 from metasearch.operators.prompts import evolve_message, show, task_message
 from metasearch.operators.proposals import propose
 from metasearch.step import Step, Task
+from metasearch.strategies.mechanisms import Steered
 
 
-class BaselineOptions(BaseModel):
+class BaselineOptions(Steered):
     """Options that all baselines share."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repairs: int = Field(default=1, ge=0, le=10)
+    repairs: Repairs = 1
     """Turns that the model gets to correct an edit that cannot be used."""
     edit: EditName = "files"
 

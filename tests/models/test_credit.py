@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasearch.operators.credit import Credits, Repair
+from metasearch.exchange import Usage
+from metasearch.models.bandit import Arm, History, Pull, ucb
+from metasearch.models.credit import Repair
 
 rewards = st.floats(0, 1)
 
@@ -34,32 +35,28 @@ def test_more_progress_is_never_credited_less(
     assert Repair(before, low).credit(weight) <= Repair(before, high).credit(weight)
 
 
+@given(rewards, rewards, st.floats(0, 5))
+def test_as_a_reward_it_is_a_share(before: float, after: float, weight: float) -> None:
+    share = Repair(before, after).share(weight)
+    assert 0 <= share <= 1
+    assert Repair(0.0, after).share(weight) == pytest.approx(after)
+
+
 @pytest.mark.parametrize("seed", range(10))
-def test_the_choice_moves_from_the_no_op_to_the_real_fixer(seed: int) -> None:
+def test_the_bandit_moves_from_the_no_op_to_the_real_fixer(seed: int) -> None:
+    """Golden: within 50 pulls."""
     rng = random.Random(seed)
-    earned = Credits()
+    no_op, fixer = Arm("model", operator="no_op"), Arm("model", operator="fixer")
+    history = History(memory=500)
     chosen = []
     for _ in range(50):
-        operator = earned.choose(["no_op", "fixer"])
-        chosen.append(operator)
+        arm = ucb(history, [no_op, fixer], 0.25, rng)
+        chosen.append(arm)
         before = rng.choice((0.0, 0.3))
-        if operator == "no_op":
+        if arm is no_op:
             repair = Repair(before, before, changed=False)
         else:
             repair = Repair(before, 1.0 if rng.random() < 0.6 else 0.0)
-        earned.observe(operator, repair.credit())
-    assert chosen[0] == "no_op"
-    assert chosen[-20:].count("fixer") >= 14
-    assert earned.mean("fixer") > earned.mean("no_op")
-
-
-def test_the_index_by_hand() -> None:
-    earned = Credits()
-    assert earned.index("a") == math.inf
-    for reward in (1.0, 0.0, 1.0):
-        earned.observe("a", reward)
-    earned.observe("b", 0.5)
-    assert earned.index("a") == pytest.approx(2 / 3 + math.sqrt(2 * math.log(4) / 3))
-    assert earned.index("b", exploration=2) == pytest.approx(0.5 + 2 * math.sqrt(2 * math.log(4)))
-    assert earned.choose(["a", "b", "never"]) == "never"
-    assert earned.mean("never") == 0.0
+        history = history.after(Pull(arm, repair.share(), Usage(usd=0.01)))
+    assert chosen[-20:].count(fixer) >= 12
+    assert chosen.count(fixer) > 30
