@@ -15,24 +15,36 @@ from metasearch.cli.references import opened
 from metasearch.objectives import Objective
 from metasearch.operators.health import HealthMonitor, Window
 from metasearch.operators.panel import Panel, panel
+from metasearch.operators.price import Price
+from metasearch.operators.rankers import TAKEN, RankerMonitor, Ranking
 from metasearch.operators.uct import rank_values
 
-_MEANING = """\
+WINDOW = 50
+"""Candidates in a row, if nothing else is said."""
+
+_MEANING = f"""\
 balance    B-STaR: share of useful children, up to eight a parent; falls when the search is too \
 cold or too hot
 better     share of accepted children that are different and better than their parent
 depth      edits between the seed and the deepest scored candidate
 ancestor   share of scored candidates that descend from one older candidate: 1 is a takeover
 unlike     Vendi score: how many really different programs the window amounts to
-nodes      mean size of the programs' syntax trees"""
+nodes      mean size of the programs' syntax trees
+change     of the mean of the first objective, from the parents there were to their children:
+islands      because some islands had more children,
+parents      because some parents inside the islands had more,
+edits        by the edits themselves, whatever was selected (Price equation)
+ranker     share of parents for which the ranker's first {TAKEN} of their children hold a better \
+one, and what chance and a perfect ranker would reach"""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One window: what the fold says, and what the programs themselves do."""
+    """One window: what the fold says, what the programs themselves do, what the ranker did."""
 
     window: Window
     panel: Panel
+    ranking: Ranking | None
 
 
 def health(file: Path | None, campaign: str, size: int, last: int, *, as_json: bool) -> None:
@@ -48,9 +60,7 @@ def health(file: Path | None, campaign: str, size: int, last: int, *, as_json: b
     if not rows:
         out.print(f"{name} has fewer than {size} settled candidates: choose a smaller --window.")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("candidates", "scored", "balance", "better", "depth", "ancestor", "unlike"):
-        table.add_column(title, justify="right")
+    table = _table("candidates", "scored", "balance", "better", "depth", "ancestor", "unlike")
     table.add_column("nodes", justify="right")
     for row in rows:
         w = row.window
@@ -65,27 +75,82 @@ def health(file: Path | None, campaign: str, size: int, last: int, *, as_json: b
             "-" if row.panel.nodes is None else f"{row.panel.nodes:.0f}",
         )
     out.print(table)
+    table = _table("candidates", "change", "islands", "parents", "edits", "ranker")
+    for row in rows:
+        w = row.window
+        table.add_row(f"#{w.first}-{w.last}", *_parts(w.price), _reached(row.ranking))
+    out.print()
+    out.print(table)
     out.print(f"\n{_MEANING}", style="bright_black")
+
+
+def latest(run: CampaignArchive) -> str:
+    """The latest full window in a line; empty if there is none."""
+    monitor, rankers = _monitors(run, WINDOW)
+    for fact in run.history():
+        if isinstance(fact, Candidate):
+            monitor.observe(fact)
+            rankers.observe(fact)
+        else:
+            rankers.learn(fact)
+    if not monitor.windows:
+        return ""
+    w, ranking = monitor.windows[-1], rankers.rankings()[-1]
+    ranked = "" if ranking is None else f", ranker {_reached(ranking)}"
+    return (
+        f"#{w.first}-{w.last}: {w.scored:.0%} scored, {w.balance.exploitation:.0%} better than "
+        f"their parent, balance {w.balance.score:.2f}, depth {w.depth}, "
+        f"{w.takeover.share:.0%} from one ancestor{ranked}"
+    )
+
+
+def _monitors(run: CampaignArchive, size: int) -> tuple[HealthMonitor, RankerMonitor]:
+    objectives = run.resolved().objectives
+    return HealthMonitor(objectives, size=size), RankerMonitor(objectives, size=size)
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for title in titles:
+        table.add_column(title, justify="right")
+    return table
+
+
+def _parts(price: Price | None) -> list[str]:
+    if price is None:
+        return ["-"] * 4
+    parts = (price.change, price.between, price.within, price.bias)
+    return [f"{part:+.3g}" for part in parts]
+
+
+def _reached(ranking: Ranking | None) -> str:
+    if ranking is None:
+        return "-"
+    return f"{ranking.reached:.0%} ({ranking.by_chance:.0%} to {ranking.at_best:.0%})"
 
 
 def _rows(run: CampaignArchive, size: int, last: int) -> Iterator[Row]:
     objectives = run.resolved().objectives
-    monitor = HealthMonitor(objectives, size=size)
+    monitor, rankers = _monitors(run, size)
     scored: list[Candidate] = []
     members: list[list[Candidate]] = [[]]
-    for candidate in run.candidates():
+    for candidate in run.history():
+        if not isinstance(candidate, Candidate):
+            rankers.learn(candidate)
+            continue
         monitor.observe(candidate)
+        rankers.observe(candidate)
         if candidate.scored:
             scored.append(candidate)
         members[-1].append(candidate)
         if len(members[-1]) == size:
             members.append([])
     quality = _qualities(scored, objectives[0])
-    shown = list(zip(monitor.windows, members, strict=False))[-last:]
-    for window, candidates in shown:
+    shown = list(zip(monitor.windows, members, rankers.rankings(), strict=False))[-last:]
+    for window, candidates, ranking in shown:
         there = [c for c in candidates if c.digest is not None]
         texts = ["\n".join(run.program(c).files.values()) for c in there]
-        yield Row(window, panel(texts, [quality.get(c.number) for c in there]))
+        yield Row(window, panel(texts, [quality.get(c.number) for c in there]), ranking)
 
 
 def _qualities(scored: Sequence[Candidate], objective: Objective) -> dict[int, float]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metasearch.archive import CampaignArchive, CampaignSummary, Duplicates
-from metasearch.cli import ensembles, quantities, records
+from metasearch.cli import ensembles, health, insights, quantities, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.plot import step_plot
 from metasearch.cli.references import opened
@@ -84,6 +84,8 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         curve = [(point.evaluation, point.score) for point in run.curve()]
         arms = ensembles.lines_of(run)
         duplicates = run.duplicates()
+        learnt = insights.summary(run)
+        fares = health.latest(run)
     if as_json:
         told: dict[str, object] = {"ensembles": [line._asdict() for line in arms]}
         told["novelty"] = records.novelty(duplicates)
@@ -111,6 +113,10 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         f"{quantities.count(summary.usage.tokens)} tokens, {quantities.usd(summary.usage.usd)}, "
         f"{quantities.duration(summary.seconds)}",
     )
+    if fares:
+        facts.add_row("health", fares)
+    if learnt:
+        facts.add_row("insights", learnt)
     out = console()
     out.print(facts)
     if arms:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.bandit import Chooser
 from metasearch.exchange import Usage
-from metasearch.models.bandit import Arm, History, Pull, ucb
+from metasearch.models.bandit import Arm, History, Pull, thompson, ucb
 from metasearch.models.credit import Repair
 
 rewards = st.floats(0, 1)
@@ -42,21 +43,22 @@ def test_as_a_reward_it_is_a_share(before: float, after: float, weight: float) -
     assert Repair(0.0, after).share(weight) == pytest.approx(after)
 
 
+@pytest.mark.parametrize("choose", [ucb, thompson])
 @pytest.mark.parametrize("seed", range(10))
-def test_the_bandit_moves_from_the_no_op_to_the_real_fixer(seed: int) -> None:
+def test_the_bandit_moves_from_the_no_op_to_the_real_fixer(choose: Chooser, seed: int) -> None:
     """Golden: within 50 pulls."""
-    rng = random.Random(seed)
+    rng, world = random.Random(seed), random.Random(f"world {seed}")
     no_op, fixer = Arm("model", operator="no_op"), Arm("model", operator="fixer")
     history = History(memory=500)
     chosen = []
     for _ in range(50):
-        arm = ucb(history, [no_op, fixer], 0.25, rng)
+        arm = choose(history, [no_op, fixer], 0.25, rng)
         chosen.append(arm)
-        before = rng.choice((0.0, 0.3))
+        before = world.choice((0.0, 0.3))
         if arm is no_op:
             repair = Repair(before, before, changed=False)
         else:
-            repair = Repair(before, 1.0 if rng.random() < 0.6 else 0.0)
+            repair = Repair(before, 1.0 if world.random() < 0.6 else 0.0)
         history = history.after(Pull(arm, repair.share(), Usage(usd=0.01)))
     assert chosen[-20:].count(fixer) >= 12
     assert chosen.count(fixer) > 30

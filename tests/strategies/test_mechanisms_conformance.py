@@ -48,7 +48,7 @@ class Reflected(StrategyConformance):
         models = self.run(campaign, run).models
         learnt = [r.fact for r in run.all_facts() if r.fact.kind == "insight"]
         assert learnt
-        shown = [p for p in models.prompts if "What earlier attempts have taught" in p[1].content]
+        shown = [p for p in models.prompts if "# What earlier attempts" in p[-1].content]
         assert shown
         assert any(r.fact.kind == "origin" and r.fact.insights for r in run.all_facts())
 
