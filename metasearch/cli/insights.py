@@ -50,12 +50,11 @@ def insights(file: Path | None, campaign: str, *, as_json: bool) -> None:
     for number in order:
         entry, insight = entries[number], experience.learnt[number]
         shown = ", ".join(f"#{candidate}" for candidate in insight.evidence[:3])
-        text = f"[{insight.shortcut.name}] {entry.text}" if insight.shortcut else entry.text
         table.add_row(
             str(number),
             f"{entry.wins} of {entry.trials}",
             one_line(insight.source or shown),
-            one_line(text, 600),
+            one_line(entry.text, 600),
         )
     out.print(table)
     forgotten = len(experience.learnt) - len(entries)

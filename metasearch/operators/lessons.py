@@ -88,28 +88,25 @@ def question(ctx: Step, memory: InsightMemory, improved: Sequence[int]) -> list[
 
 
 def insights_of(ctx: Step, answer: Lessons, memory: InsightMemory) -> Iterator[Insight]:
-    """The lessons that stand on something, as facts.
+    """The lessons that stand on something, as facts: a tip each, and a shortcut if one is named.
 
     One whose evidence is no attempt that was shown, and one that is known word for word, is left
-    out.
+    out. A shortcut is an insight of its own, because it fits fewer programs than its tip.
     """
     shown = {candidate.number: candidate for candidate in _latest(ctx)}
     known = {_words(entry.text) for entry in memory.entries.values()}
     for lesson in answer.lessons[:LESSONS]:
-        text = shorten(" ".join(lesson.text.split()), _TEXT)
-        evidence = tuple(dict.fromkeys(n for n in lesson.evidence if n in shown))
-        if not text or not evidence or _words(text) in known:
-            continue
-        known.add(_words(text))
-        shortcut = None
-        if (candidate := shown.get(-1 if lesson.repeat is None else lesson.repeat)) is not None:
-            shortcut = _repeated(ctx, candidate)
-        yield Insight(
-            text=text,
-            evidence=evidence[:20],
-            replaces=lesson.replaces if lesson.replaces in memory.entries else None,
-            shortcut=shortcut,
-        )
+        evidence = tuple(dict.fromkeys(n for n in lesson.evidence if n in shown))[:20]
+        replaced = lesson.replaces if lesson.replaces in memory.entries else None
+        found = [Insight(text=_short(lesson.text), evidence=evidence, replaces=replaced)]
+        candidate = None if lesson.repeat is None else shown.get(lesson.repeat)
+        if candidate is not None and (shortcut := _repeated(ctx, candidate)) is not None:
+            text = _short(f"{shortcut.name}: {edit_line(candidate)}")
+            found.append(Insight(text=text, evidence=(candidate.number,), shortcut=shortcut))
+        for insight in found:
+            if insight.text and insight.evidence and _words(insight.text) not in known:
+                known.add(_words(insight.text))
+                yield insight
 
 
 def shown_insights(ctx: Step, insights: Mapping[int, Insight], memory: InsightMemory) -> str:
@@ -160,7 +157,7 @@ def _repeated(ctx: Step, candidate: Candidate) -> Shortcut | None:
     if not candidate.scored or not candidate.parents:
         return None
     before = ctx.archive.program(ctx.archive.candidate(candidate.parents[0]))
-    return shortcut_of(f"the edit of #{candidate.number}", before, ctx.archive.program(candidate))
+    return shortcut_of(f"The edit of #{candidate.number}", before, ctx.archive.program(candidate))
 
 
 def _latest(ctx: Step) -> list[Candidate]:
@@ -189,6 +186,10 @@ def _edits(shortcut: Shortcut) -> list[dict[str, str]]:
         }
         for each in shortcut.sequence
     ]
+
+
+def _short(text: str) -> str:
+    return shorten(" ".join(text.split()), _TEXT)
 
 
 def _words(text: str) -> str:

@@ -89,7 +89,12 @@ class IterativeRepair:
         if candidate.scored and (self.current is None or not self._worse(candidate, self.current)):
             self.current = candidate
             self.failures.clear()
-        elif self.current is not None and candidate.parents[:1] == (self.current.number,):
+        else:
+            self.turn_down(candidate)
+
+    def turn_down(self, candidate: Candidate) -> None:
+        """Fold: remember what did not help."""
+        if self.current is not None and candidate.parents[:1] == (self.current.number,):
             self.failures.append(candidate)
 
     async def step(self, ctx: Step) -> None:
@@ -129,6 +134,9 @@ class RandomParent:
         """Fold: remember who can be a parent."""
         if candidate.scored:
             self.scored.append(candidate.number)
+
+    def turn_down(self, candidate: Candidate) -> None:
+        """Fold: it can be no parent."""
 
     async def step(self, ctx: Step) -> None:
         """Ask for a better version of a random candidate."""

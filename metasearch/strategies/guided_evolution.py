@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate, Outcome
@@ -32,6 +32,7 @@ from metasearch.operators.rewriting import block_values, fenced, rewrite
 from metasearch.program import Program
 from metasearch.prompts import fence, shorten
 from metasearch.step import Step, Task
+from metasearch.strategies.mechanisms import Advised
 
 DIRECTIONS = ("complex", "parameters", "unusual_parameters", "smaller", "significant", "obscure")
 PERSONAS = ("concise", "expert", "lucky", "inventor")
@@ -78,10 +79,8 @@ class GuidedEvolution:
     idea: ClassVar[str] = "a genetic algorithm over blocks; models mutate, merge and transfer them"
     roles: ClassVar[tuple[Role, ...]] = ("propose",)
 
-    class Options(BaseModel):
+    class Options(Advised):
         """Options of ``guided_evolution``; the defaults are the paper's."""
-
-        model_config = ConfigDict(frozen=True, extra="forbid")
 
         initial: int = Field(default=144, ge=1, le=100_000)
         """Mutations of the seed that make the first population."""

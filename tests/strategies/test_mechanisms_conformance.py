@@ -17,12 +17,6 @@ from metasearch.testing.strategy_conformance import StrategyConformance
 
 pytestmark = pytest.mark.slow
 
-SHARED: Mapping[str, JsonValue] = {
-    "insights": {"every": 4, "shown": 3},
-    "budget_line": True,
-    "controller": {"temperatures": [0.5, 1.0], "probe_size": 3, "period": 6},
-}
-
 
 class Reflected(StrategyConformance):
     """A model that draws a lesson from each look back."""
@@ -53,15 +47,68 @@ class Reflected(StrategyConformance):
         assert any(r.fact.kind == "origin" and r.fact.insights for r in run.all_facts())
 
 
+CONTROLLER: Mapping[str, JsonValue] = {
+    "temperatures": [0.5, 1.0],
+    "probe_size": 3,
+    "period": 6,
+}
+ADVISED: Mapping[str, JsonValue] = {"insights": {"every": 4, "shown": 3}, "budget_line": True}
+STEERED: Mapping[str, JsonValue] = {**ADVISED, "controller": CONTROLLER}
+CHOOSY: Mapping[str, JsonValue] = {
+    **ADVISED,
+    "controller": {**CONTROLLER, "acceptances": [-50.0, 0.0]},
+}
+DEEP: Mapping[str, JsonValue] = {"repairs": {"start": 1.0, "growth": 2.0, "limit": 3.0}}
+
+
 class TestMapElites(Reflected):
     strategy = "map_elites"
     options = {
-        **SHARED,
+        **CHOOSY,
         "islands": 2,
-        "controller": {**SHARED["controller"], "acceptances": [-50.0, 0.0]},  # type: ignore[dict-item]
+        "features": ["length", "size"],
+        "schedule": {"explore": 0.8, "exponent": 2.0},
+        "mates": {"meets": 2},
+        "mend": True,
     }
 
 
 class TestIterativeRepair(Reflected):
     strategy = "iterative_repair"
-    options = SHARED
+    options = {**CHOOSY, **DEEP}
+
+
+class TestRandomParent(Reflected):
+    strategy = "random_parent"
+    options = CHOOSY
+
+
+class TestNoveltySearch(Reflected):
+    strategy = "novelty_search"
+    options = {**STEERED, **DEEP, "population": 4, "children": 6, "descriptors": ["size"]}
+
+
+class TestMetaAgentSearch(Reflected):
+    strategy = "meta_agent_search"
+    options = STEERED
+
+
+class TestGuidedEvolution(Reflected):
+    strategy = "guided_evolution"
+    options = {**ADVISED, "initial": 6, "offspring": 4, "elites": 4, "exemplars": 2}
+
+
+class TestMcts(Reflected):
+    strategy = "mcts"
+    options = {**STEERED, **DEEP, "max_expansions": 2, "debate_every": 7, "agents": 2, "rounds": 2}
+
+
+class TestDarwinGodel(Reflected):
+    strategy = "darwin_godel"
+    options = {**STEERED, **DEEP}
+
+
+class TestCoScientist(Reflected):
+    strategy = "co_scientist"
+    options = {**STEERED, "initial_ideas": 4, "ideas_per_evaluation": 1.5}
+    evaluations = 12
