@@ -18,7 +18,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -239,8 +239,9 @@ class Step(Protocol):
 class Strategy(Protocol):
     """One search system. An instance serves one run of one campaign."""
 
-    roles: ClassVar[tuple[Role, ...]]
-    """For which purposes it asks models: these are checked before the first candidate."""
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """For which purposes it asks models: these are checked before the first candidate."""
 
     def observe(self, candidate: Candidate) -> None:
         """Fold one settled candidate into the strategy's picture of the archive.

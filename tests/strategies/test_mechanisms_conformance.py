@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 import pytest
 from pydantic import JsonValue
@@ -20,8 +19,6 @@ pytestmark = pytest.mark.slow
 
 class Reflected(StrategyConformance):
     """A model that draws a lesson from each look back."""
-
-    learns: ClassVar[bool] = True
 
     def answer(self, messages: Sequence[Message], seed: int) -> str:
         text = messages[-1].content
@@ -47,7 +44,7 @@ class Reflected(StrategyConformance):
         assert any(r.fact.kind == "origin" and r.fact.insights for r in run.all_facts())
 
 
-CONTROLLER: Mapping[str, JsonValue] = {
+CONTROLLER: dict[str, JsonValue] = {
     "temperatures": [0.5, 1.0],
     "probe_size": 3,
     "period": 6,
