@@ -84,9 +84,26 @@ def health(file: Path | None, campaign: str, size: int, last: int, *, as_json: b
     out.print(f"\n{_MEANING}", style="bright_black")
 
 
-def latest(run: CampaignArchive) -> str:
-    """The latest full window in a line; empty if there is none."""
-    monitor, rankers = _monitors(run, WINDOW)
+@dataclass(frozen=True)
+class Latest:
+    """The latest full window, for ``status``."""
+
+    window: Window
+    ranking: Ranking | None
+
+    def __str__(self) -> str:
+        w = self.window
+        ranked = "" if self.ranking is None else f", ranker {_reached(self.ranking)}"
+        return (
+            f"#{w.first}-{w.last}: {w.scored:.0%} scored, {w.balance.exploitation:.0%} better than "
+            f"their parent, balance {w.balance.score:.2f}, depth {w.depth}, "
+            f"{w.takeover.share:.0%} from one ancestor{ranked}"
+        )
+
+
+def latest(run: CampaignArchive, size: int = WINDOW) -> Latest | None:
+    """How the search fares now; ``None`` before the first window is full."""
+    monitor, rankers = _monitors(run, size)
     for fact in run.history():
         if isinstance(fact, Candidate):
             monitor.observe(fact)
@@ -94,14 +111,8 @@ def latest(run: CampaignArchive) -> str:
         else:
             rankers.learn(fact)
     if not monitor.windows:
-        return ""
-    w, ranking = monitor.windows[-1], rankers.rankings()[-1]
-    ranked = "" if ranking is None else f", ranker {_reached(ranking)}"
-    return (
-        f"#{w.first}-{w.last}: {w.scored:.0%} scored, {w.balance.exploitation:.0%} better than "
-        f"their parent, balance {w.balance.score:.2f}, depth {w.depth}, "
-        f"{w.takeover.share:.0%} from one ancestor{ranked}"
-    )
+        return None
+    return Latest(monitor.windows[-1], rankers.rankings()[-1])
 
 
 def _monitors(run: CampaignArchive, size: int) -> tuple[HealthMonitor, RankerMonitor]:

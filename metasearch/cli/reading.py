@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -89,6 +90,7 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
     if as_json:
         told: dict[str, object] = {"ensembles": [line._asdict() for line in arms]}
         told["novelty"] = records.novelty(duplicates)
+        told["health"] = asdict(fares) if fares else None
         print_json(records.status(summary, test) | told)
         return
     facts = Table.grid(padding=(0, 2))
@@ -114,7 +116,7 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         f"{quantities.duration(summary.seconds)}",
     )
     if fares:
-        facts.add_row("health", fares)
+        facts.add_row("health", str(fares))
     if learnt:
         facts.add_row("insights", learnt)
     out = console()
