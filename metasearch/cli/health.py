@@ -17,6 +17,7 @@ from metasearch.operators.health import HealthMonitor, Window
 from metasearch.operators.panel import Panel, panel
 from metasearch.operators.price import Price
 from metasearch.operators.rankers import TAKEN, RankerMonitor, Ranking
+from metasearch.operators.text_similarity import Transmission, transmission
 from metasearch.operators.uct import rank_values
 
 WINDOW = 50
@@ -35,7 +36,9 @@ islands      because some islands had more children,
 parents      because some parents inside the islands had more,
 edits        by the edits themselves, whatever was selected (Price equation)
 ranker     share of parents for which the ranker's first {TAKEN} of their children hold a better \
-one, and what chance and a perfect ranker would reach"""
+one, and what chance and a perfect ranker would reach
+within     how alike the explanations of the window's edits are, in their words, from 0 to 1;
+before     and how alike to those of the window before, and of the first one shown"""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Row:
     window: Window
     panel: Panel
     ranking: Ranking | None
+    thoughts: Transmission
+    """How alike the words are in which the window's edits were explained."""
 
 
 def health(file: Path | None, campaign: str, size: int, last: int, *, as_json: bool) -> None:
@@ -76,9 +81,13 @@ def health(file: Path | None, campaign: str, size: int, last: int, *, as_json: b
         )
     out.print(table)
     table = _table("candidates", "change", "islands", "parents", "edits", "ranker")
+    for title in ("within", "before", "first"):
+        table.add_column(title, justify="right")
     for row in rows:
         w = row.window
-        table.add_row(f"#{w.first}-{w.last}", *_parts(w.price), _reached(row.ranking))
+        alike = row.thoughts.within, row.thoughts.previous, row.thoughts.first
+        shares = (f"{share:.2f}" for share in alike)
+        table.add_row(f"#{w.first}-{w.last}", *_parts(w.price), _reached(row.ranking), *shares)
     out.print()
     out.print(table)
     out.print(f"\n{_MEANING}", style="bright_black")
@@ -158,10 +167,12 @@ def _rows(run: CampaignArchive, size: int, last: int) -> Iterator[Row]:
             members.append([])
     quality = _qualities(scored, objectives[0])
     shown = list(zip(monitor.windows, members, rankers.rankings(), strict=False))[-last:]
-    for window, candidates, ranking in shown:
+    thoughts = transmission([[c.thought for c in found if c.thought] for _, found, _ in shown])
+    for (window, candidates, ranking), said in zip(shown, thoughts, strict=True):
         there = [c for c in candidates if c.digest is not None]
         texts = ["\n".join(run.program(c).files.values()) for c in there]
-        yield Row(window, panel(texts, [quality.get(c.number) for c in there]), ranking)
+        told = panel(texts, [quality.get(c.number) for c in there])
+        yield Row(window, told, ranking, said)
 
 
 def _qualities(scored: Sequence[Candidate], objective: Objective) -> dict[int, float]:

@@ -26,6 +26,7 @@ from metasearch.operators.prompts import evolve_message, show, task_message
 from metasearch.operators.proposals import propose
 from metasearch.operators.schedule import Progress, Schedule, explore_probability
 from metasearch.operators.selection import parent_weights, pick, standings
+from metasearch.prompts import extended
 from metasearch.step import Step, Task
 from metasearch.strategies.mechanisms import Steered
 
@@ -57,6 +58,8 @@ class MapElites:
         """Other programs shown in full."""
         top: int = Field(default=3, ge=0, le=50)
         """Best candidates shown by number, scores and thought."""
+        personas: tuple[str, ...] = ()
+        """Who the model is to be, in your own words: one for each island, in turn."""
         schedule: Schedule | None = None
         """Turns from exploring to exploiting as the budget is used up, instead of ``greed``."""
         mates: Mates | None = None
@@ -126,18 +129,19 @@ class MapElites:
         parent, inspirations = self.choose(island, ctx)
         operator, base = self.operator(ctx, parent)
         edit = EDITS[self.options.edit]
+        request = evolve_message(
+            ctx,
+            show(ctx, base),
+            inspirations=[show(ctx, other) for other in inspirations],
+            top=ctx.archive.best(self.options.top),
+            failures=tuple(self.failures.get(base.number, ())),
+        )
+        if personas := self.options.personas:
+            persona = personas[island % len(personas)]
+            request = extended(request, ctx.render("persona", persona=persona))
         await propose(
             ctx,
-            [
-                task_message(ctx, edit),
-                evolve_message(
-                    ctx,
-                    show(ctx, base),
-                    inspirations=[show(ctx, other) for other in inspirations],
-                    top=ctx.archive.best(self.options.top),
-                    failures=tuple(self.failures.get(base.number, ())),
-                ),
-            ],
+            [task_message(ctx, edit), request],
             show(ctx, base),
             answer_format=edit,
             operator=operator,

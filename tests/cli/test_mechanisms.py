@@ -79,4 +79,5 @@ def test_status_and_health_show_the_latest_window(
     rows = json.loads(
         invoke("health", "numbers", "--window", "2", "--archive", learnt, "--json").stdout
     )
-    assert {"window", "panel", "ranking"} == set(rows[0])
+    assert {"window", "panel", "ranking", "thoughts"} == set(rows[0])
+    assert 0 <= rows[-1]["thoughts"]["previous"] <= 1

@@ -352,3 +352,17 @@ def test_inspirations_are_mates(folder: Path, archive: Archive) -> None:
 
     assert shown({"mates": {"meets": 4}}) != shown({})
     assert shown({"mates": {"meets": 4}}) == shown({"mates": {"meets": 4}})
+
+
+def test_each_island_has_its_persona(folder: Path, archive: Archive) -> None:
+    options = {"islands": 3, "personas": ["a careful one", "a bold one"]}
+    lab = laboratory(folder, archive, "map_elites", options)
+    run = lab.start()
+    lab.run(run)
+    islands = [c.island for c in run.candidates() if c.number]
+    asked = ["a careful one" in text for text in requests(lab)]
+    assert asked == [island in (0, 2) for island in islands]
+    assert all(
+        ("a bold one" in text) != careful
+        for text, careful in zip(requests(lab), asked, strict=True)
+    )
