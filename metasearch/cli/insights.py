@@ -9,8 +9,8 @@ from rich.table import Table
 from metasearch.archive import CampaignArchive
 from metasearch.cli.console import console, print_json
 from metasearch.cli.references import opened
-from metasearch.cli.terminal_text import one_line
 from metasearch.operators.experience import Experience, experience_of
+from metasearch.printable import one_line
 
 
 def insights(file: Path | None, campaign: str, *, as_json: bool) -> None:

@@ -171,6 +171,7 @@ class StrategyConformance:
                     part.run()
                 except _Killed:
                     assert attempt is not None
+                    gc.collect()  # see _collect
                 bought += part.models.bought
                 evaluated += part.pool.evaluated
             assert _history(broken) == _history(whole), f"killed at moment {fatal} of {moments}"
