@@ -14,7 +14,6 @@ from metasearch.candidate import Candidate
 from metasearch.facts import Insight, Origin, Recorded, Setting
 from metasearch.objectives import Objective, dominates, gains
 from metasearch.operators.insights import Entry, InsightMemory
-from metasearch.operators.selection import standings
 
 USUAL = 20
 """Latest evaluated candidates that tell what is usual."""
@@ -82,23 +81,25 @@ class Experience:
         return number in self._results and self._results[number].improved
 
     def _judge(self, candidate: Candidate) -> Result:
-        """Whether it did better than usual: by its progress, among the latest ones.
+        """Whether its progress beats more of the latest ones than beat it: better than usual.
 
         Progress, and not the score, because the strategy and not the prompt has chosen the
-        parent. What has scores and failed parents has won, what has none has lost.
+        parent. What has scores and a failed parent has won, what has no scores has lost.
         """
         own = self._gains.get(candidate.number)
         before = self._gains.get(candidate.parents[0])
         if own is None or before is None:
             return Result(None, own is not None, own is not None)
         progress = tuple(a - b for a, b in zip(own, before, strict=True))
-        others = [result.progress for result in self._latest if result.progress is not None]
-        lost = sum(not result.won for result in self._latest if result.progress is None)
-        *standing, mine = standings([*others, progress])
-        beaten = lost + sum(s < mine for s in standing) + sum(s == mine for s in standing) / 2
+        beaten = beaten_by = 0
+        for other in self._latest:
+            if other.progress is None:
+                beaten += not other.won
+            else:
+                beaten += dominates(progress, other.progress)
+                beaten_by += dominates(other.progress, progress)
         improved = dominates(own, before)
-        usual = beaten > len(self._latest) / 2 if self._latest else improved
-        return Result(progress, usual, improved)
+        return Result(progress, beaten > beaten_by if self._latest else improved, improved)
 
 
 def entry_of(insight: Insight) -> Entry:
