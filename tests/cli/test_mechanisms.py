@@ -12,7 +12,7 @@ from typer.testing import Result
 
 from metasearch.archive import Archive
 from metasearch.cli import health
-from metasearch.facts import Insight, Operation, Origin, Setting, Shortcut, Value
+from metasearch.facts import AnyFact, Insight, Operation, Origin, Setting, Shortcut, Value
 
 Invoke = Callable[..., Result]
 
@@ -21,7 +21,7 @@ Invoke = Callable[..., Result]
 def learnt(stored: Path, hostile: str) -> Path:
     """The archive with two insights, of which one was tried, and one better version."""
     steps = (Operation(name="replace", arguments={"path": "p.py", "search": "a", "text": "b"}),)
-    facts = (
+    facts: tuple[AnyFact, ...] = (
         Insight(text=f"Return more. {hostile}", evidence=(1,)),
         Insight(text="Repeat it.", evidence=(1,), shortcut=Shortcut(name="s", sequence=steps)),
         Insight(text="Old.", evidence=(1,), source="others-1", wins=9, trials=10),
