@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metasearch.operators import ratings
 from metasearch.operators.ratings import (
     SCALE,
     START,
@@ -79,12 +80,24 @@ def test_who_has_not_played_keeps_the_start_and_the_widest_interval() -> None:
     assert bradley_terry(0, []) == []
 
 
-@pytest.mark.parametrize("wins", [1_000, 600])
-def test_a_thousand_matches_of_one_pair_converge(wins: int) -> None:
-    matches = [Match(0, 1, float(i < wins)) for i in range(1_000)]
-    high, low, _ = ((value - START) / SCALE for value in values(3, *matches, Match(1, 2, 1)))
+@pytest.mark.parametrize(
+    ("wins", "played"), [(600, 1_000), (1_000, 1_000), (6_000, 10_000), (99_999, 100_000)]
+)
+def test_many_matches_of_one_pair_converge(wins: int, played: int) -> None:
+    matches = [Match(0, 1, float(i < wins)) for i in range(played)]
+    high, low, third, fourth = (
+        (value - START) / SCALE for value in values(4, *matches, Match(1, 2, 1), Match(3, 2, 0.5))
+    )
     # The slope of the first is zero where theta = wins - n p.
-    assert high == pytest.approx(wins - 1_000 / (1 + math.exp(low - high)), abs=1e-3)
+    assert high == pytest.approx(wins - played / (1 + math.exp(low - high)), abs=1e-6)
+    assert fourth == pytest.approx(0.5 - 1 / (1 + math.exp(third - fourth)), abs=1e-9)
+    assert math.fsum((high, low, third, fourth)) == pytest.approx(0, abs=1e-9)
+
+
+def test_ratings_that_do_not_converge_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ratings, "_STEPS", 2)
+    with pytest.raises(ArithmeticError, match=r"3 items .* in 2 steps; .* weight 50"):
+        bradley_terry(3, [Match(0, 1, 1)] * 50 + [Match(1, 2, 1)])
 
 
 @given(match_lists)
@@ -198,8 +211,8 @@ def test_ranking_before_measuring_pays_only_if_judged_quality_is_fitness(
         quality = [rng.gauss(0, 1) for _ in range(40)]
         noise = math.sqrt(1 - correlation**2)
         fitness = [correlation * q + noise * rng.gauss(0, 1) for q in quality]
-        ratings = values(40, *judged(quality, 4, rng))
-        top = sorted(range(40), key=lambda i: -ratings[i])[:8]
+        rated = values(40, *judged(quality, 4, rng))
+        top = sorted(range(40), key=lambda i: -rated[i])[:8]
         gains.append(
             max(fitness[i] for i in top) - max(fitness[i] for i in rng.sample(range(40), 8))
         )
