@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,13 +15,19 @@ import pytest
 from metasearch.archive import Archive, CampaignArchive
 from metasearch.candidate import Candidate, EvaluationResult, Outcome
 from metasearch.evaluation import EvaluationRequest
-from metasearch.exchange import Message
+from metasearch.exchange import Message, Usage
 from metasearch.objectives import Direction, Objective
 from metasearch.operators.genome import differing, genes
 from metasearch.operators.pareto import crowding, nsga2, ranks, spea2, tournament_dcd
 from metasearch.program import Program
-from metasearch.step import Task
-from metasearch.strategies.guided_evolution import DIRECTIONS, PERSONAS, GuidedEvolution
+from metasearch.prompts import Prompts
+from metasearch.step import Reply, Task
+from metasearch.strategies.guided_evolution import (
+    DIRECTIONS,
+    PERSONAS,
+    GuidedEvolution,
+    Individual,
+)
 from metasearch.testing.scripted import failed, scored
 from tests.strategies import kit
 from tests.strategies.kit import Laboratory
@@ -154,6 +161,45 @@ def test_crossover_changes_one_block_of_the_first_parent_only(open_: Open) -> No
         assert run.program(child).source.startswith("import math\n")
         assert [gene.name for gene in genes(run.program(child))] == list(BLOCKS)
         assert child.number not in child.parents
+
+
+NINE = ("get_optimizer", "SE", "SE_LN", "DFSEBV2", "FCT", "EVE", "ME", "DW", "ExquisiteNetV2")
+"""The blocks of the paper's seed network, in its order."""
+
+
+def network(**changed: str) -> Program:
+    """In the layout of the paper's seed: imports, then nine blocks that define a name each."""
+    blocks = [
+        f"# EVOLVE-BLOCK-START {n}\nclass {n}:\n    {changed.get(n, 'pass')}\n# EVOLVE-BLOCK-END\n"
+        for n in NINE
+    ]
+    return Program(files={"network.py": "import torch\n" + "".join(blocks)})
+
+
+@pytest.mark.parametrize("name", NINE)
+async def test_whichever_block_two_parents_differ_in_crossover_changes_that_one(name: str) -> None:
+    """The release writes the merged block into the place before it."""
+    x, y = (c.model_copy(update={"digest": str(c.number)}) for c in members()[:2])
+    programs = {x.number: network(), y.number: network(**{name: "theirs = 1"})}
+
+    async def ask(messages: Sequence[Message], **_: object) -> Reply:
+        assert "theirs = 1" in messages[-1].content
+        merged = f"```python\nclass {name}:\n    merged = 2\n```"
+        return Reply(merged, Usage(), "stop", replayed=False, model="scripted")
+
+    found = strategy()
+    ctx: Any = SimpleNamespace(
+        rng=random.Random(0),
+        task=found.task,
+        render=Prompts().render,
+        ask=ask,
+        archive=SimpleNamespace(program=lambda candidate: programs[candidate.number]),
+    )
+    child = await found.cross(ctx, Individual(programs[x.number], (x,)), y)
+    assert child.program == network(**{name: "merged = 2"})
+    assert (child.operators, child.parents) == (("crossover",), (x, y))
+    same = await found.cross(ctx, Individual(programs[x.number], (x,)), x)
+    assert same == Individual(programs[x.number], (x,)), "none differs: nothing is merged"
 
 
 def test_a_crossover_prompt_shows_the_block_of_both_parents(open_: Open) -> None:

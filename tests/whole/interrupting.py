@@ -76,14 +76,19 @@ def left_in(archive: Path) -> Left:
         objective = run.resolved().objectives[0]
         candidates = list(run.candidates())
         evaluated = [c for c in candidates if c.outcome is not None and c.outcome.evaluated]
-        problems = [f"candidate {c.number} was left in the queue" for c in run.queued()]
+        unfinished = {step.number for step in run.unfinished_steps()}
+        problems = [
+            f"candidate {c.number} is queued, but its step has ended"
+            for c in run.queued()
+            if c.step not in unfinished
+        ]
         for candidate in evaluated:
             splits = Counter(e.split for e in run.evaluations_of(candidate.number))
             if splits[Split.VALIDATION] != 1 or max(splits.values()) > 1:
                 problems.append(f"candidate {candidate.number} was measured {dict(splits)}")
         programs = Counter(c.digest for c in evaluated)
         problems += [f"program {d} was measured {n} times" for d, n in programs.items() if n > 1]
-        numbers = sorted(c.number for c in candidates)
+        numbers = sorted(c.number for c in (*candidates, *run.queued()))
         if numbers != list(range(len(numbers))):
             problems.append("candidates are missing")
         for candidate in candidates:
@@ -110,3 +115,16 @@ def left_in(archive: Path) -> Left:
         exchanges=exchanges,
         problems=problems,
     )
+
+
+def copy_of(
+    example: Path, folder: Path, strategy: str, options: str = "", models: str = ""
+) -> Path:
+    """An example's campaign with another strategy; options and models are lines of TOML."""
+    folder.mkdir(parents=True)
+    for part in example.glob("*.*"):
+        (folder / part.name).write_bytes(part.read_bytes())
+    with (folder / "campaign.toml").open("a") as file:
+        file.write(f'\n[strategy]\nname = "{strategy}"\n[strategy.options]\n{options}\n')
+        file.write(f"\n[models]\n{models}\n" if models else "")
+    return folder
