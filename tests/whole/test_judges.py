@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
 CHECKED = "initial_ideas = 4\nideas_per_evaluation = 1.5\ncalibration_items = 6\n"
 CALLS = 24
-CAREFUL = "values = 'judged'\nmax_expansions = 2\nexploration = 0.3\ndebate_every = 0\n"
+TRUSTING = "values = 'judged'\nmax_expansions = 3\nexploration = 0.0\ndebate_every = 0\n"
 
 
 def judged(archive: Path) -> Funnel:
@@ -76,7 +76,7 @@ def ranks_of_the_expanded(tmp_path: Path, worth: Worth, name: str) -> float:
     folder = tmp_path / name
     with ModelServer(InformedModel(worth), record=False) as server:
         models = f'default = "openai/informed"\napi_base = "{server.url}"\n'
-        copy_of(EXAMPLES / "circle_packing", folder, "mcts", CAREFUL, models)
+        copy_of(EXAMPLES / "circle_packing", folder, "mcts", TRUSTING, models)
         archive = folder / "archive.db"
         run_to_the_end(folder, archive, "--evaluations", "30", "--concurrency", "1", "--seed", "1")
     assert left_in(archive).problems == []
@@ -101,5 +101,5 @@ def test_the_value_agent_of_mcts_leads_the_search(tmp_path: Path) -> None:
     with TrueScores(EXAMPLES / "circle_packing") as worth:
         knowing = ranks_of_the_expanded(tmp_path, worth, "informed")
     guessing = ranks_of_the_expanded(tmp_path, by_chance, "chance")
-    assert knowing > 0.8
-    assert knowing > guessing + 0.15
+    assert knowing > 0.7
+    assert knowing > guessing + 0.2

@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
 OFFLINE = "offline/evolve"
-EVALUATIONS, KILLED_AT = 24, 9
+EVALUATIONS, KILLED_AT = 18, 7
 SMALL = {
     "co_scientist": "initial_ideas = 4\nideas_per_evaluation = 1.5\ncalibration_items = 4\n"
     "calibration_calls = 8\nfeedback_evaluations = 8\n",
