@@ -11,7 +11,6 @@ from metasearch.archive import Archive
 from metasearch.campaign_file import load_campaign
 from metasearch.exchange import ExchangeState
 from metasearch.facts import Recorded, Selection
-from metasearch.operators.calibration import FLOOR
 from metasearch.operators.funnel import Funnel
 from metasearch.testing.model_server import ModelServer
 from tests.whole.informed import InformedModel, TrueScores, Worth, by_chance
@@ -21,8 +20,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 pytestmark = [pytest.mark.slow, pytest.mark.sandbox]
 
-CHECKED = "initial_ideas = 4\nideas_per_evaluation = 1.5\ncalibration_items = 6\n"
-CALLS = 24
+CALLS, FLOOR = 20, 0.75
+"""Of so many coins hardly ever so large a share agrees: once in fifty times."""
+CHECKED = (
+    "initial_ideas = 4\nideas_per_evaluation = 1.5\ncalibration_items = 6\n"
+    f"calibration_calls = {CALLS}\ncalibration_floor = {FLOOR}\n"
+)
 TRUSTING = "values = 'judged'\nmax_expansions = 3\nexploration = 0.0\ndebate_every = 0\n"
 
 
@@ -40,35 +43,34 @@ def judged(archive: Path) -> Funnel:
 def test_the_check_of_the_judge_trusts_one_that_knows_and_throttles_one_by_chance(
     tmp_path: Path,
 ) -> None:
-    options = f"{CHECKED}calibration_calls = {CALLS}\n"
-    example = EXAMPLES / "online_bin_packing"
-    words = ("--evaluations", "22", "--concurrency", "1", "--seed", "2")
+    example = EXAMPLES / "circle_packing"
+    words = ("--evaluations", "24", "--concurrency", "1", "--seed", "2")
 
     with TrueScores(example) as worth, ModelServer(InformedModel(worth), record=False) as server:
         folder = tmp_path / "informed"
         models = f'default = "openai/informed"\napi_base = "{server.url}"\n'
-        copy_of(example, folder, "co_scientist", options, models)
+        copy_of(example, folder, "co_scientist", CHECKED, models)
         archive = folder / "archive.db"
         run_until_killed(folder, archive, *words, candidates=10)
         run_to_the_end(folder, archive, *words)
     left, informed = left_in(archive), judged(archive)
     assert left.problems == []
-    assert left.evaluations == 22
+    assert left.evaluations == 24
     lost = sum(exchange.state is ExchangeState.LOST for exchange in left.exchanges)
     assert lost <= 1, "one call was in flight when it was killed"
     assert 0 <= server.counts.answered - left.answered <= lost
 
     folder = tmp_path / "offline"
-    copy_of(example, folder, "co_scientist", options)
+    copy_of(example, folder, "co_scientist", CHECKED)
     archive = folder / "archive.db"
     run_to_the_end(folder, archive, *words, "--model", "offline/evolve")
     by_coin = judged(archive)
 
     assert min(informed.judge.total, by_coin.judge.total) >= CALLS
     assert informed.judge.agreement.share > 0.9
-    assert informed.judge.matches_wanted(4, 2) == 4
+    assert informed.judge.matches_wanted(4, 2, FLOOR) == 4
     assert by_coin.judge.agreement.share < FLOOR
-    assert by_coin.judge.matches_wanted(4, 2) == 1
+    assert by_coin.judge.matches_wanted(4, 2, FLOOR) == 1
 
 
 def ranks_of_the_expanded(tmp_path: Path, worth: Worth, name: str) -> float:
