@@ -25,11 +25,11 @@ from metasearch.archive.mapping import (
     as_score,
 )
 from metasearch.archive.recordings import Recordings
-from metasearch.campaign import Campaign
+from metasearch.campaign import Budget, Campaign
 from metasearch.candidate import Artifact, Candidate, Outcome, Score
 from metasearch.errors import ArchiveError
 from metasearch.facts import Kind, Recorded
-from metasearch.program import Program
+from metasearch.program import NO_PROGRAM, Program
 
 _CHUNK = 1000
 """Candidates read at once: few round trips, little memory, no long-lived snapshot."""
@@ -128,6 +128,10 @@ SELECT number FROM (
     SELECT number, seq FROM step INDEXED BY step_ended WHERE campaign = :campaign AND ended > :until
 ) WHERE seq < :until ORDER BY number
 """
+_BUDGET = """
+SELECT json_extract(settings, '$.budget') FROM settings
+WHERE campaign = ? AND seq <= ? ORDER BY seq DESC LIMIT 1
+"""
 _EVENTS = "SELECT * FROM event WHERE campaign = ? AND seq > ? ORDER BY seq LIMIT ?"
 _CURVE = "SELECT * FROM improvement WHERE campaign = ? ORDER BY seq"
 
@@ -162,7 +166,7 @@ class Queries(Recordings):
                 name=identity.name,
                 folder=Path(identity.folder),
                 settings=identity.settings,
-                seed_program=Program(files=seed),
+                seed_program=Program(files=seed) if seed else NO_PROGRAM,
                 evaluator_files=self._campaign_files("evaluator"),
                 prompts=self._campaign_files("prompts"),
             )
@@ -333,6 +337,13 @@ class Queries(Recordings):
         with self._database.reading() as connection:
             return [number for (number,) in connection.execute(_OPEN, place)]
 
+    def budget(self, *, until: int = NOW) -> Budget:
+        """What the campaign was allowed at a place in the order of facts."""
+        with self._database.reading() as connection:
+            [text] = connection.execute(_BUDGET, (self._campaign, until)).fetchone()
+        with self._database.checked():
+            return Budget.model_validate_json(text)
+
     def events(self, after_seq: int = 0, limit: int = 1000) -> list[Event]:
         """What happened after a fact, oldest first."""
         with self._database.reading() as connection:
@@ -446,3 +457,7 @@ class PastView:
     def open_steps(self) -> list[int]:
         """See :class:`metasearch.step.View`."""
         return self._queries.open_steps(until=self._until)
+
+    def budget(self) -> Budget:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.budget(until=self._until)

@@ -32,6 +32,7 @@ class ExportFormat(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     CALLS = "calls"
+    REPORT = "report"
 
 
 class CostGroup(StrEnum):
@@ -148,6 +149,10 @@ def run(
         int | None,
         typer.Option(envvar="METASEARCH_EVALUATIONS", min=1, help="Budget, of all runs together."),
     ] = None,
+    ideas: Annotated[
+        int | None,
+        typer.Option(envvar="METASEARCH_IDEAS", min=1, help="Budget, for strategies on ideas."),
+    ] = None,
     usd: Annotated[
         float | None, typer.Option(envvar="METASEARCH_USD", min=0, help="Budget for model calls.")
     ] = None,
@@ -200,6 +205,7 @@ def run(
         model=model,
         strategy=strategy,
         evaluations=evaluations,
+        ideas=ideas,
         usd=usd,
         tokens=tokens,
         minutes=minutes,
@@ -393,8 +399,8 @@ def export(
         ExportFormat,
         typer.Option(
             "--format",
-            help="A folder with the best program; all candidates as lines; or a recording of "
-            "the model calls, for --model offline/replay:FILE.",
+            help="A folder with the best program; all candidates as lines; a recording of the "
+            "model calls, for --model offline/replay:FILE; or a report on ideas to read.",
         ),
     ] = ExportFormat.FOLDER,
     to: Annotated[

@@ -40,7 +40,7 @@ from metasearch.facts import AnyFact, Recorded
 from metasearch.models import Arm, Ensembles, Ledger
 from metasearch.program import Program
 from metasearch.prompts import Prompts
-from metasearch.step import Learner, Rejected, Reply, Strategy, Task
+from metasearch.step import Learner, Rejected, Reply, SearchEnded, Strategy, Task
 
 INTERRUPTED = "interrupted"
 """The reason of a run that a person stopped."""
@@ -63,7 +63,7 @@ class Engine:
         task: Task,
         models: Models,
         ledger: Ledger,
-        pool: Pool,
+        pool: Pool | None,
         observer: Observer,
         repeated: int = 0,
         broker: Broker | None = None,
@@ -77,7 +77,7 @@ class Engine:
             task: What prompts may know.
             models: Answers asks.
             ledger: The budget in money and tokens that ``models`` keeps.
-            pool: Evaluates.
+            pool: Evaluates; ``None`` in a campaign of ideas alone.
             observer: Is told what happens.
             repeated: Calls that were lost with an earlier engine, for the report.
             broker: Answers what candidates ask of models; without it they may not ask.
@@ -94,7 +94,8 @@ class Engine:
         self._ledger = ledger
         self._observer = observer
         self._repeated = repeated
-        self._standing = Standing(archive, campaign.settings.budget, ledger, task.objectives[0])
+        first = next(iter(task.objectives), None)
+        self._standing = Standing(archive, campaign.settings.budget, ledger, first)
         self._gate = Gate()
         self._outage = Outage(archive, self._gate, observer)
         self._measuring = Measuring(archive, pool, broker, self._outage, self.seed)
@@ -126,6 +127,7 @@ class Engine:
             lanes=self._measuring.lanes,
             repeated_calls=self._repeated,
             curve=tuple(self._standing.curve),
+            ideas=self._standing.board.counts() if self._standing.board else None,
         )
 
     def stop(self, reason: str) -> None:
@@ -176,7 +178,8 @@ class Engine:
     async def score_seed(self) -> None:
         """Step 0, once: a campaign stands on a seed program that its own evaluator accepts.
 
-        Needs no model, so it may run while models are being set up.
+        Needs no model, so it may run while models are being set up. Where there are ideas alone,
+        the step is empty.
 
         Raises:
             CampaignError: The seed is not scored; with the reason.
@@ -185,7 +188,12 @@ class Engine:
         if step is None:
             if self.archive.evaluations() > 0:
                 return
+            if not self._campaign.measures and self.archive.next_step() > 0:
+                return
             step = self.archive.open_step()
+        if not self._campaign.measures:
+            self.archive.end_step(step.number)
+            return
         program = self._campaign.seed_program
         seed = self.archive.queue_candidate(0, 0, program, parents=(), operator="seed", name="seed")
         if seed.outcome is None:
@@ -253,6 +261,8 @@ class Engine:
         twice the lanes, unless the lanes work it off before a model can answer.
         """
         waiting = self._evaluating
+        if not waiting:
+            return False
         drained = waiting * self._measuring.seconds / self._measuring.lanes
         return waiting >= 2 * self._measuring.lanes and drained >= self._ask_seconds
 
@@ -299,6 +309,9 @@ class Engine:
             pass  # stays unfinished: a later run takes it up at this place
         except BudgetExhausted as error:
             self._use_up(error)
+        except SearchEnded as ended:
+            self.archive.end_step(step.number)
+            self.stop(ended.reason)
         except RequestRefused as error:  # of this one prompt; the next step has another
             self._observer.notice(f"Step {step.number} ends without a program. {error}")
             self.archive.end_step(step.number)
@@ -318,11 +331,14 @@ class Engine:
             evaluated=step.evaluated, learnt=step.learnt, unusable=step.unusable
         )
         if self._standing.unusable_steps == UNUSABLE:
+            measures = self._campaign.measures
+            wanted = "program to evaluate" if measures else "idea"
+            form = ", or another edit format in [strategy.options]" if measures else ""
             self._fail(
                 ModelError(
-                    f"The last {UNUSABLE} proposals in a row gave no program to evaluate. The "
-                    f"reason of the last one: {step.unusable}. Try another model, or another "
-                    "edit format in [strategy.options]; then run again to continue."
+                    f"The last {UNUSABLE} proposals in a row gave no {wanted}. The reason of the "
+                    f"last one: {step.unusable}. Try another model{form}; then run again to "
+                    "continue."
                 )
             )
 
@@ -460,7 +476,10 @@ class Engine:
         if known is not None:
             return known
         recorded = self.archive.record(step.number, position, fact)
+        self._standing.learn(recorded)
         self._take_in(recorded)
+        if not self._campaign.measures:
+            self._observer.recorded(recorded)
         return recorded
 
     async def settled(self, before: int, since: int) -> Sequence[Candidate]:
