@@ -81,7 +81,7 @@ class Supervisor:
     def cap(self, allowed: int | None) -> int | None:
         """Ideas to stop at, with so many in the campaign's budget."""
         caps = [each for each in (self.options.max_ideas, allowed) if each is not None]
-        return min(caps) if caps or self.measures else _IDEAS_ONLY
+        return min(caps, default=None if self.measures else _IDEAS_ONLY)
 
     def choose(
         self,
