@@ -1,6 +1,6 @@
 # make run   a first campaign, from a bare clone      make test   everything this machine allows
 # make check the linters and type checks              make clean  forget the environment
-.PHONY: setup docker run test fast check bench clean
+.PHONY: setup docker chromium run test fast check bench clean
 PYTHON ?= python3
 ARCHIVE ?= $(or $(METASEARCH_ARCHIVE),.metasearch/archive.db)
 BIN := .venv/bin
@@ -12,7 +12,7 @@ run: setup
 	$(BIN)/metasearch run examples/circle_packing --archive $(ARCHIVE)
 	$(BIN)/metasearch best circle_packing --archive $(ARCHIVE)
 
-test: setup docker
+test: setup docker chromium
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -34,6 +34,12 @@ setup: .venv/.ready metasearch/archive metasearch/sandboxes metasearch/web
 # Only root can install and start Docker; others use the daemon that there is.
 docker:
 	@[ "$$(id -u)" != 0 ] || .ci/docker_base || echo "no Docker here: its tests will be skipped"
+
+chromium:
+	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || { \
+	  echo "== installing chromium (for the tests of the web) =="; apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	} || echo "no Chromium here: its tests will be skipped"
 
 .venv/.ready: pyproject.toml
 	@echo "== setting up .venv (about a minute, once) =="

@@ -4,6 +4,7 @@ The only room with SQL. Rows stay inside; what comes out are frozen types.
 """
 
 from metasearch.archive.archive import Archive, CampaignArchive, default_path
+from metasearch.archive.browse_campaigns import Best, ListedRun, Order, RunPage, Wanted
 from metasearch.archive.core import NOW
 from metasearch.archive.costs import Cost, Grouping
 from metasearch.archive.facts import (
@@ -23,6 +24,7 @@ __all__ = [
     "DIFFER",
     "NOW",
     "Archive",
+    "Best",
     "Bill",
     "CallBefore",
     "CampaignArchive",
@@ -34,8 +36,12 @@ __all__ = [
     "Event",
     "Grouping",
     "Held",
+    "ListedRun",
     "Near",
+    "Order",
+    "RunPage",
     "State",
     "StepRecord",
+    "Wanted",
     "default_path",
 ]

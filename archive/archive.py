@@ -16,13 +16,14 @@ from typing import Self
 import platformdirs
 from pydantic import ValidationError
 
-from metasearch.archive import schema
+from metasearch.archive import browse_campaigns, schema
+from metasearch.archive.browse_campaigns import Best, ListedRun, RunPage, Wanted
 from metasearch.archive.core import Identity, evaluated, objective_of, stored_text
 from metasearch.archive.costs import Costs
 from metasearch.archive.database import BUSY_SECONDS, Database
-from metasearch.archive.facts import CampaignSummary, State
+from metasearch.archive.facts import CampaignSummary
 from metasearch.archive.journal import Journal
-from metasearch.archive.lease import Lease, holder
+from metasearch.archive.lease import Lease, holder, state_of
 from metasearch.archive.mapping import as_usage
 from metasearch.archive.neighbours import Neighbours
 from metasearch.archive.records import Records
@@ -47,6 +48,7 @@ _BY_ID = _CAMPAIGN + "WHERE c.id = ?"
 _LATEST = _CAMPAIGN + "WHERE c.name = ? ORDER BY c.key DESC LIMIT 1"
 _CREATION = "SELECT created FROM campaign WHERE key = ?"
 _NAMES = "SELECT name FROM campaign UNION SELECT id FROM campaign"
+_ANY = "SELECT 1 FROM campaign LIMIT 1"
 _PROGRESS = "SELECT * FROM progress WHERE campaign = ?"
 _LEASE = "SELECT * FROM lease WHERE campaign = ?"
 _ADD = """
@@ -93,7 +95,7 @@ class CampaignArchive(Lease, Journal, Records, Costs, Neighbours):
             id=self.id,
             name=self._identity.name,
             created=created,
-            state=_state(progress, lease, alive=alive is not None),
+            state=state_of(progress, lease, alive=alive is not None),
             reason=progress["reason"],
             holder="" if alive is None else str(alive),
             seconds=progress["seconds"],
@@ -164,14 +166,6 @@ def _add_files(
     for position, (path, text) in enumerate(texts.items()):
         blob = database.blobs.add_text(text)
         connection.execute(_ADD_FILE, (campaign, kind, seq, position, path, blob))
-
-
-def _state(progress: sqlite3.Row, lease: sqlite3.Row | None, *, alive: bool) -> State:
-    if alive:
-        return "waiting" if progress["ended"] == "paused" else "running"
-    if progress["ended"] == "finished":
-        return "finished"
-    return "interrupted" if lease is not None and not lease["released"] else "paused"
 
 
 class Archive:
@@ -253,6 +247,14 @@ class Archive:
                     found.append(self._open(row).summary())
             return found
 
+    def browse(self, wanted: Wanted) -> RunPage:
+        """Runs in a list for people: found, sorted, and a page at a time."""
+        return browse_campaigns.list_runs(self._database, wanted)
+
+    def best_of(self, run: ListedRun) -> Best | None:
+        """How a listed run came to its best score; ``None`` if nothing is scored."""
+        return browse_campaigns.best_of(self._database, run)
+
     def unreadable(self) -> list[str]:
         """Ids of the runs that cannot be opened, newest first: their settings are not valid."""
         with self._database.reading() as connection:
@@ -284,15 +286,20 @@ class Archive:
             row = row or connection.execute(_LATEST, (ref,)).fetchone()
             if row is not None:
                 return self._open(row)
-            names = [name for (name,) in connection.execute(_NAMES)]
-        close = difflib.get_close_matches(ref, names, n=3, cutoff=0.4)
-        if not names:
+            empty = connection.execute(_ANY).fetchone() is None
+        if empty:
             hint = "It has none yet: start one with 'metasearch run'."
-        elif close:
+        elif close := self.nearest(ref):
             hint = f"Did you mean {' or '.join(map(repr, close))}?"
         else:
             hint = "'metasearch list' shows those that it has."
         raise UsageError(f"The archive {self.path} has no campaign {ref!r}. {hint}")
+
+    def nearest(self, ref: str) -> list[str]:
+        """Up to three names and ids that look like one that is not there, the likeliest first."""
+        with self._database.reading() as connection:
+            names = [name for (name,) in connection.execute(_NAMES)]
+        return difflib.get_close_matches(ref[:200], names, n=3, cutoff=0.4)
 
     def has(self, name: str) -> bool:
         """Whether there is a run of this name, readable or not."""

@@ -57,6 +57,8 @@ class Database:
             timeout=self._busy_seconds,
             isolation_level=None,
             cached_statements=256,
+            # A reader may be handed on from one thread of a server to the next.
+            check_same_thread=not self.read_only,
         )
         try:
             connection.row_factory = sqlite3.Row

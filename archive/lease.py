@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from metasearch.archive.core import Core, stored_text
+from metasearch.archive.facts import State
 from metasearch.errors import ArchiveError, CampaignBusy
 
 STALE_SECONDS = 60.0
@@ -94,6 +95,15 @@ def holder(row: sqlite3.Row | None) -> Process | None:
         return None  # Left by this very process, which could not write its release.
     silent = time.time() - row["beat"] > STALE_SECONDS
     return None if silent or process.is_gone() else process
+
+
+def state_of(progress: sqlite3.Row, lease: sqlite3.Row | None, *, alive: bool) -> State:
+    """A campaign's state, by its counters, its lease and whether the holder is alive."""
+    if alive:
+        return "waiting" if progress["ended"] == "paused" else "running"
+    if progress["ended"] == "finished":
+        return "finished"
+    return "interrupted" if lease is not None and not lease["released"] else "paused"
 
 
 class Lease(Core):

@@ -10,14 +10,15 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from metasearch import quantities
 from metasearch.archive import Bill, Evaluation
 from metasearch.candidate import Candidate
-from metasearch.cli import ideas, quantities, records
+from metasearch.cli import ideas, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.reading import print_program
 from metasearch.cli.references import Found, find_candidate, find_idea, opened
-from metasearch.cli.terminal_text import one_line, printable
 from metasearch.errors import UsageError
+from metasearch.printable import one_line, printable
 from metasearch.program import Program
 
 

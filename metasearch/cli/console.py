@@ -1,7 +1,7 @@
 """Where the command line prints: people's text by rich, machines' text as JSON lines.
 
 Nothing that is printed here is read as markup. Text is passed through
-:func:`metasearch.cli.terminal_text.printable` by whoever brings it in from an archive.
+:func:`metasearch.printable.printable` by whoever brings it in from an archive.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from typing import get_args
 
 from rich.table import Table
 
+from metasearch import quantities
 from metasearch.archive import CampaignArchive, Cost, Grouping
-from metasearch.cli import quantities
 from metasearch.cli.console import console, print_json
 from metasearch.cli.references import opened
-from metasearch.cli.terminal_text import one_line
 from metasearch.exchange import Usage
+from metasearch.printable import one_line
 
 _TITLES = (
     *("calls", "in vain", "refused", "tokens in", "from cache", "to cache", "tokens out"),

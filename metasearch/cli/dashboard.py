@@ -12,14 +12,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from metasearch import quantities
 from metasearch.campaign import Campaign
 from metasearch.candidate import Candidate
-from metasearch.cli import ideas, quantities
+from metasearch.cli import ideas
 from metasearch.cli.observers import improvement, new_idea, opening, repeated
 from metasearch.cli.plot import step_plot
 from metasearch.cli.progress import Progress
-from metasearch.cli.terminal_text import one_line
 from metasearch.facts import Idea, Recorded
+from metasearch.printable import one_line
 
 if TYPE_CHECKING:
     from metasearch.engine import Report

@@ -14,12 +14,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from metasearch import quantities
 from metasearch.archive import Archive, default_path
 from metasearch.campaign import Price, SandboxSection
-from metasearch.cli import failures, quantities
+from metasearch.cli import failures
 from metasearch.cli.console import console, print_json
-from metasearch.cli.terminal_text import one_line
 from metasearch.errors import MetasearchError, UsageError
+from metasearch.printable import one_line
 from metasearch.sandboxes.gpus.survey import DeviceState
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from rich.table import Table
 
+from metasearch import quantities
 from metasearch.archive import CampaignArchive
-from metasearch.cli import quantities
-from metasearch.cli.terminal_text import one_line
+from metasearch.printable import one_line
 
 _SHOWN_PER = {"usd": ("USD", 1.0), "tokens": ("M tokens", 1e6), "seconds": ("hour", 3600.0)}
 

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from metasearch.cli.console import console, print_json
 from metasearch.cli.references import opened
-from metasearch.cli.terminal_text import one_line
 from metasearch.errors import UsageError
 from metasearch.facts import KINDS
+from metasearch.printable import one_line
 
 
 def facts(file: Path | None, campaign: str, kind: str | None, *, as_json: bool) -> None:

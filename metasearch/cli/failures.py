@@ -40,8 +40,8 @@ def guarded(command: Callable[_P, None]) -> Callable[_P, None]:
 
 def _fail(error: Exception, *, as_json: bool) -> NoReturn:
     from metasearch.cli.console import print_json
-    from metasearch.cli.terminal_text import printable
     from metasearch.errors import MetasearchError
+    from metasearch.printable import printable
 
     if isinstance(error, MetasearchError):
         # Closing what failed may fail for the same reason: one is enough.

@@ -8,15 +8,16 @@ from rich.table import Table
 from rich.text import Text
 
 from metasearch.archive import CampaignArchive, CampaignSummary
-from metasearch.cli import quantities, records
+from metasearch.cli import records
 from metasearch.cli.console import console, print_json
-from metasearch.cli.terminal_text import one_line, printable
 from metasearch.errors import UsageError
+from metasearch.printable import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from metasearch.operators.idea_board import IdeaBoard, IdeaCounts, RatedIdea
+    from metasearch.operators.ratings import Rating
 
 SHOWN = 10
 """Ideas in the ranking below the best one."""
@@ -34,13 +35,18 @@ def alone(summary: CampaignSummary) -> bool:
     return not summary.settings.objectives
 
 
+def rating_text(found: Rating) -> str:
+    """``1270 ± 140``: the half-width of about 95 %."""
+    low, high = found.interval
+    return f"{found.value:.0f} ± {(high - low) / 2:.0f}"
+
+
 def best_text(counts: IdeaCounts) -> str:
     """The best idea on one line."""
     if counts.best is None:
         return "none yet"
     return one_line(
-        f"{quantities.rating(counts.best.rating)}, idea {counts.best.number}: "
-        f"{counts.best.idea.title}",
+        f"{rating_text(counts.best.rating)}, idea {counts.best.number}: {counts.best.idea.title}",
         200,
     )
 
@@ -112,7 +118,7 @@ def _ranking(ideas: list[RatedIdea]) -> Table:
     for each in ideas:
         table.add_row(
             str(each.number),
-            quantities.rating(each.rating),
+            rating_text(each.rating),
             str(len(each.matches)),
             each.state,
             one_line(each.idea.operator, 40),
@@ -128,7 +134,7 @@ def _print(out: Console, run: CampaignArchive, board: IdeaBoard, each: RatedIdea
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bright_black")
     facts.add_column()
-    facts.add_row("rating", f"{quantities.rating(each.rating)} (95 %)")
+    facts.add_row("rating", f"{rating_text(each.rating)} (95 %)")
     facts.add_row("state", each.state)
     facts.add_row("made by", one_line(idea.operator, 40))
     if idea.parents:

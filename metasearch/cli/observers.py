@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from metasearch import quantities
 from metasearch.campaign import Campaign
 from metasearch.candidate import Candidate
-from metasearch.cli import ideas, quantities, records
+from metasearch.cli import ideas, records
 from metasearch.cli.console import print_json
 from metasearch.cli.progress import Progress
-from metasearch.cli.terminal_text import one_line
 from metasearch.facts import Idea, Recorded
+from metasearch.printable import one_line
 
 if TYPE_CHECKING:
     from metasearch.engine import Report

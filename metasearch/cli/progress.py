@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from metasearch.cli import quantities
+from metasearch import quantities
 
 if TYPE_CHECKING:
     from metasearch.engine import Report

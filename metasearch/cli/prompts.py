@@ -11,10 +11,10 @@ from rich.text import Text
 from metasearch.archive import CampaignArchive
 from metasearch.cli.console import console, print_json
 from metasearch.cli.references import opened
-from metasearch.cli.terminal_text import one_line, printable
 from metasearch.engine.preview import Preview, preview
 from metasearch.errors import UsageError
 from metasearch.exchange import Exchange, Message
+from metasearch.printable import one_line, printable
 
 
 def prompt(

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, TextIO
 from rich.table import Table
 from rich.text import Text
 
+from metasearch import quantities
 from metasearch.archive import CampaignArchive, CampaignSummary, Duplicates
-from metasearch.cli import ensembles, ideas, quantities, records
+from metasearch.cli import ensembles, ideas, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.plot import step_plot
 from metasearch.cli.references import opened
-from metasearch.cli.terminal_text import one_line, printable
 from metasearch.errors import UsageError
+from metasearch.printable import one_line, printable
 from metasearch.program import Program
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metasearch import quantities
 from metasearch.archive import CampaignArchive, CampaignSummary, Cost
-from metasearch.cli import ideas, quantities, records
-from metasearch.cli.terminal_text import one_line, printable
+from metasearch.cli import ideas, records
 from metasearch.errors import UsageError
+from metasearch.printable import one_line, printable
 
 if TYPE_CHECKING:
     from metasearch.facts import Match, Review
@@ -140,7 +141,7 @@ def _ranking(board: IdeaBoard) -> str:
     for each in board.ranking():
         cells = [
             _link("idea", each.number),
-            quantities.rating(each.rating),
+            ideas.rating_text(each.rating),
             str(len(each.matches)),
             each.state,
             plain(each.idea.operator),
@@ -159,7 +160,7 @@ def _idea(board: IdeaBoard, each: RatedIdea) -> Iterator[str]:
     idea = each.idea
     yield f"## Idea {each.number}"
     yield f"**{plain(idea.title)}**"
-    about = [f"Rating {quantities.rating(each.rating)}", each.state]
+    about = [f"Rating {ideas.rating_text(each.rating)}", each.state]
     about.append(f"made by {plain(idea.operator)}")
     if idea.parents:
         about.append(f"from {', '.join(_link('idea', n) for n in idea.parents)}")

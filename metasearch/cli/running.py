@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from metasearch.cli import failures, ideas, quantities, records
+from metasearch import quantities
+from metasearch.cli import failures, ideas, records
 from metasearch.cli.console import console, print_json
-from metasearch.cli.terminal_text import one_line, printable
+from metasearch.printable import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from metasearch.cli import doctor, failures
 from metasearch.cli.console import console, print_json
-from metasearch.cli.terminal_text import one_line
 from metasearch.errors import MetasearchError, UsageError
+from metasearch.printable import one_line
 
 
 def check(name: str | None, *, as_json: bool) -> int:

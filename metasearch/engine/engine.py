@@ -10,21 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
-
-from pydantic import BaseModel
 
 from metasearch.archive import CampaignArchive, StepRecord
-from metasearch.campaign import Campaign, Role
-from metasearch.campaign_file import CAMPAIGN_FILE, read_beside
-from metasearch.candidate import Candidate
+from metasearch.campaign import Campaign
 from metasearch.engine.broker import Broker
+from metasearch.engine.fold import Fold
 from metasearch.engine.gate import Gate, Parked
+from metasearch.engine.in_flight import InFlight, Width
 from metasearch.engine.measuring import Measuring
 from metasearch.engine.novelty import Novelty
 from metasearch.engine.observer import Observer, Report
 from metasearch.engine.outage import Outage
 from metasearch.engine.ports import Models, Pool
+from metasearch.engine.services import Services
 from metasearch.engine.standing import UNUSABLE, Standing
 from metasearch.engine.steps import LiveStep
 from metasearch.errors import (
@@ -35,21 +33,14 @@ from metasearch.errors import (
     RequestRefused,
     SandboxError,
 )
-from metasearch.exchange import Message
-from metasearch.facts import AnyFact, Recorded
-from metasearch.models import Arm, Ensembles, Ledger
-from metasearch.program import Program
-from metasearch.prompts import Prompts
-from metasearch.step import Learner, Rejected, Reply, SearchEnded, Strategy, Task
+from metasearch.models import Ensembles, Ledger
+from metasearch.step import SearchEnded, Strategy, Task
 
 INTERRUPTED = "interrupted"
 """The reason of a run that a person stopped."""
 
 _TICK = 0.25
 """Seconds between two looks at the clock, and between two refreshes of a display."""
-
-_SMOOTHING = 0.1
-"""Weight of the latest call or evaluation in the running means of their seconds."""
 
 
 class Engine:
@@ -82,33 +73,45 @@ class Engine:
             repeated: Calls that were lost with an earlier engine, for the report.
             broker: Answers what candidates ask of models; without it they may not ask.
         """
+        settings = campaign.settings
         self.archive = archive
-        self.task = task
-        self.prompts = Prompts(campaign.prompts)
-        self.seed = campaign.settings.seed
-        self.ensembles = Ensembles(campaign.settings.models, task.objectives, self.seed)
         self._campaign = campaign
         self._strategy = strategy
-        self._learner = strategy if isinstance(strategy, Learner) else None
         self._models = models
         self._ledger = ledger
         self._observer = observer
         self._repeated = repeated
         first = next(iter(task.objectives), None)
-        self._standing = Standing(archive, campaign.settings.budget, ledger, first)
+        self._standing = Standing(archive, settings.budget, ledger, first)
         self._gate = Gate()
         self._outage = Outage(archive, self._gate, observer)
-        self._measuring = Measuring(archive, pool, broker, self._outage, self.seed)
-        self._novelty = Novelty(campaign.settings.novelty, archive, models, self._outage)
-        self._steps: dict[int, LiveStep] = {}
-        self._running: set[asyncio.Task[None]] = set()
-        self._not_admitted: deque[LiveStep] = deque()
-        self._next_step = 1
+        self._measuring = Measuring(archive, pool, broker, self._outage, settings.seed)
+        self._novelty = Novelty(settings.novelty, archive, models, self._outage)
+        self._in_flight = InFlight()
+        self._width = Width(
+            settings.concurrency, self._in_flight, models, self._measuring, self._standing
+        )
+        ensembles = Ensembles(settings.models, task.objectives, settings.seed)
+        self._fold = Fold(archive, strategy, ensembles)
+        self._services = Services(
+            campaign,
+            archive,
+            task,
+            ensembles,
+            fold=self._fold,
+            gate=self._gate,
+            in_flight=self._in_flight,
+            measuring=self._measuring,
+            models=models,
+            notice=observer.notice,
+            novelty=self._novelty,
+            outage=self._outage,
+            recorded=observer.recorded,
+            settled=lambda candidate: observer.settled(candidate, self.report()),
+            standing=self._standing,
+            width=self._width,
+        )
         self._failure: Exception | None = None
-        self._resuming = True
-        self._arrived: list[Candidate | Recorded] = []
-        self._folded = 0
-        self._ask_seconds = 0.0
 
     # -- what a person sees and does --------------------------------------------------
 
@@ -123,7 +126,7 @@ class Engine:
             usage=self._ledger.spent,
             seconds=self.archive.seconds(),
             asking=self._models.in_flight,
-            evaluating=self._evaluating,
+            evaluating=self._in_flight.evaluating,
             lanes=self._measuring.lanes,
             repeated_calls=self._repeated,
             curve=tuple(self._standing.curve),
@@ -132,15 +135,14 @@ class Engine:
 
     def stop(self, reason: str) -> None:
         """Open nothing new; what is in flight arrives, is stored, and is used next time."""
-        for step in self._not_admitted:
+        for step in self._in_flight.not_admitted:
             step.admitted.set()
         self._gate.close(reason)
 
     def abandon(self) -> None:
         """Stop at once: end what is in flight. A reply not yet here will be asked again."""
         self.stop(INTERRUPTED)
-        for running in self._running:
-            running.cancel()
+        self._in_flight.cancel()
         self._measuring.abandon()
 
     # -- the loop -----------------------------------------------------------------------
@@ -164,7 +166,7 @@ class Engine:
             while True:
                 if not self._gate.closed and (reason := self._ending()) is not None:
                     self.stop(reason)
-                if self._gate.closed and not self._running:
+                if self._gate.closed and not self._in_flight:
                     break
                 while self._has_room():
                     self._open_next()
@@ -198,7 +200,7 @@ class Engine:
         seed = self.archive.queue_candidate(0, 0, program, parents=(), operator="seed", name="seed")
         if seed.outcome is None:
             try:
-                seed = await self._measure(seed)
+                seed = await self._services.measure(seed)
             except Parked:
                 return
         self.archive.end_step(step.number)
@@ -218,16 +220,14 @@ class Engine:
         for fact in self.archive.history():
             while unfinished and unfinished[0].seq < fact.seq:
                 await self._reopen(unfinished.popleft())
-            self._fold(fact)
+            self._fold.add(fact)
         while unfinished:
             await self._reopen(unfinished.popleft())
-        self._resuming = False
-        for fact in self._arrived:
-            self._fold(fact)
+        self._fold.caught_up()
         for candidate in self.archive.queued():
             # Of a step that another strategy opened, and that was closed for this one.
             if candidate.step not in numbers and self._standing.evaluations_left > 0:
-                await self._measure(candidate)
+                await self._services.measure(candidate)
 
     def _ending(self) -> str | None:
         """Why nothing more should be opened, if so."""
@@ -236,56 +236,23 @@ class Engine:
         return self._standing.reached()
 
     def _has_room(self) -> bool:
-        """Whether another step would be kept busy and may still spend an evaluation."""
+        """Whether another step may open now."""
         if self._gate.closed or self._outage.lasts or self._ending() is not None:
             return False
-        active = len(self._running) - len(self._not_admitted)
-        width = self._campaign.settings.concurrency
-        if width == 1:
-            return active == 0  # one after the other: a reproducible run
-        # Those that wait for another attempt leave room, but not without end: what they wait
-        # for may be an outage.
-        elsewhere = sum(step.evaluating > 0 for step in self._steps.values())
-        elsewhere += min(self._models.pausing, width)
-        if active - elsewhere >= width:
-            return False
-        if self._queue_is_long():
-            return False
-        done = sum(step.evaluated and step.admitted.is_set() for step in self._steps.values())
-        return active - done < self._standing.evaluations_left
-
-    def _queue_is_long(self) -> bool:
-        """Whether a program asked for now would find the lanes still busy with others.
-
-        Parents are chosen as late as possible: no step opens while the queue is longer than
-        twice the lanes, unless the lanes work it off before a model can answer.
-        """
-        waiting = self._evaluating
-        if not waiting:
-            return False
-        drained = waiting * self._measuring.seconds / self._measuring.lanes
-        return waiting >= 2 * self._measuring.lanes and drained >= self._ask_seconds
-
-    @property
-    def _evaluating(self) -> int:
-        return sum(step.evaluating for step in self._steps.values())
+        return self._width.has_room()
 
     def _open_next(self) -> None:
         """Let a step of an earlier run go on, else open a new one."""
-        if self._not_admitted:
-            self._not_admitted.popleft().admitted.set()
+        waiting = self._in_flight.not_admitted
+        if waiting:
+            waiting.popleft().admitted.set()
         else:
-            self._start(None)
+            self._in_flight.start(self._run_step(None))
 
     async def _reopen(self, record: StepRecord) -> None:
         """Open a step of an earlier run and let it choose before the fold goes on."""
-        self._start(record)
+        self._in_flight.start(self._run_step(record))
         await asyncio.sleep(0)
-
-    def _start(self, record: StepRecord | None) -> None:
-        running = asyncio.create_task(self._run_step(record))
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
 
     async def _run_step(self, record: StepRecord | None) -> None:
         """Run one step, a new one if none is given, and see how it ends."""
@@ -294,13 +261,10 @@ class Engine:
                 return
             # Here, and not before the task: nothing may be folded between the opening of a
             # step and its choice, or the step could not be opened again at the same place.
-            step = LiveStep(self, self.archive.open_step())
-            step.admitted.set()
+            step = LiveStep(self._services, self.archive.open_step())
         else:
-            step = LiveStep(self, record)
-            self._not_admitted.append(step)
-        self._next_step = max(self._next_step, step.number + 1)
-        self._steps[step.number] = step
+            step = LiveStep(self._services, record)
+        self._in_flight.begin(step, admitted=record is None)
         try:
             await self._strategy.step(step)
             self.archive.end_step(step.number)
@@ -320,9 +284,7 @@ class Engine:
         except Exception as error:  # a strategy's, an evaluator's, a provider's: stop, lose nothing
             self._fail(error)
         finally:
-            del self._steps[step.number]
-            if step in self._not_admitted:
-                self._not_admitted.remove(step)
+            self._in_flight.end(step)
             asyncio.get_running_loop().call_soon(self._gate.wake)
 
     def _watch_yield(self, step: LiveStep) -> None:
@@ -352,16 +314,15 @@ class Engine:
         self._failure = self._failure or error
         self.stop("failed")
         if isinstance(error, (EvaluatorError, SandboxError)):
-            for step in self._steps.values():
+            for step in self._in_flight:
                 if step.evaluating:
                     step.running.cancel()
 
     async def _leave(self, watch: asyncio.Task[None]) -> None:
         """End what still runs (after a failure or a cancellation)."""
         watch.cancel()
-        for running in self._running:
-            running.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        self._in_flight.cancel()
+        await self._in_flight.gone()
         with contextlib.suppress(asyncio.CancelledError):
             await watch
 
@@ -372,153 +333,3 @@ class Engine:
             self._observer.progressed(self.report())
             if self._ending() is not None:
                 self._gate.wake()
-
-    # -- the primitives, called by steps --------------------------------------------------
-
-    def file(self, path: str) -> str:
-        """A text file of the campaign's folder that a strategy's option names."""
-        where = self._campaign.folder / CAMPAIGN_FILE
-        return read_beside(where, "strategy.options names", path)
-
-    async def prompt_tokens(self, role: Role) -> int:
-        """Most tokens of a prompt for this role."""
-        return await self._models.prompt_tokens(role)
-
-    def notice(self, text: str) -> None:
-        """Tell the observer something that a person should know."""
-        self._observer.notice(text)
-
-    async def ask(
-        self,
-        step: LiveStep,
-        call: int,
-        messages: Sequence[Message],
-        role: Role,
-        arm: Arm,
-        schema: type[BaseModel] | None = None,
-    ) -> Reply:
-        """Ask a model, or find the stored reply of this place."""
-        if self._gate.closed or not step.admitted.is_set():
-            stored = self._models.recall(step.number, call, messages)
-            if stored is not None:
-                return stored
-        await self._admission(step)
-        reply = await self._outage.sit_out(
-            lambda: self._models.ask(
-                step=step.number,
-                call=call,
-                role=role,
-                messages=messages,
-                model=arm.model,
-                temperature=arm.temperature,
-                schema=schema,
-            )
-        )
-        if not reply.replayed:
-            self._ask_seconds += _SMOOTHING * (reply.usage.seconds - self._ask_seconds)
-        return reply
-
-    async def evaluate(
-        self,
-        step: LiveStep,
-        call: int,
-        proposal: Program | Rejected,
-        *,
-        parents: Sequence[int],
-        operator: str,
-        name: str,
-        thought: str,
-        island: int | None,
-    ) -> Candidate:
-        """Archive a proposal and have it evaluated, or find what became of it."""
-        known = self.archive.of_call(step.number, call)
-        if known is not None and known.outcome is not None:
-            step.evaluated |= known.outcome.evaluated
-            return known
-        look = None
-        if isinstance(proposal, Program):
-            await self._admission(step)
-            if known is None:
-                look = await self._novelty.look(proposal, step.number, call)
-                await self._admission(step)
-        candidate = known or self.archive.queue_candidate(
-            step.number,
-            call,
-            proposal if isinstance(proposal, Program) else None,
-            rejection="" if isinstance(proposal, Program) else proposal.reason,
-            near=None if look is None else self._novelty.nearest(look),
-            parents=parents,
-            operator=operator,
-            name=name,
-            thought=thought,
-            island=island,
-        )
-        if candidate.outcome is not None:
-            step.unusable = "" if candidate.digest else candidate.error
-            return self._tell(candidate)
-        step.unusable = ""
-        if look is not None:
-            self._novelty.add(candidate.number, look)
-        while self._evaluating >= self._standing.evaluations_left:
-            await self._gate.change()  # the last ones of the budget are under way
-        step.evaluating += 1
-        self._gate.wake()
-        try:
-            return await self._measure(candidate)
-        finally:
-            step.evaluating -= 1
-            step.evaluated = True
-            self._gate.wake()
-
-    def record(self, step: LiveStep, position: int, fact: AnyFact) -> Recorded:
-        """Add a fact, or find what the step recorded at this place before."""
-        known = self.archive.recorded_at(step.number, position)
-        if known is not None:
-            return known
-        recorded = self.archive.record(step.number, position, fact)
-        self._standing.learn(recorded)
-        self._take_in(recorded)
-        if not self._campaign.measures:
-            self._observer.recorded(recorded)
-        return recorded
-
-    async def settled(self, before: int, since: int) -> Sequence[Candidate]:
-        """Candidates of the steps from ``since`` up to ``before``, once these have ended."""
-        while self._next_step < before or any(number < before for number in self._steps):
-            await self._gate.change()
-        return self.archive.of_steps(before, since)
-
-    async def _admission(self, step: LiveStep) -> None:
-        """Wait until the step may cost something."""
-        if not self._gate.closed:
-            await step.admitted.wait()
-        if self._gate.closed:
-            raise Parked
-
-    async def _measure(self, candidate: Candidate) -> Candidate:
-        return self._tell(await self._measuring.settle(candidate))
-
-    def _tell(self, candidate: Candidate) -> Candidate:
-        """Fold a settled candidate, and tell the observer."""
-        self._standing.add(candidate)
-        self._take_in(candidate)
-        self._observer.settled(candidate, self.report())
-        return candidate
-
-    def _take_in(self, fact: Candidate | Recorded) -> None:
-        """Fold a new fact, or keep it until the older ones are folded."""
-        if self._resuming:
-            self._arrived.append(fact)
-        else:
-            self._fold(fact)
-
-    def _fold(self, fact: Candidate | Recorded) -> None:
-        if fact.seq <= self._folded:
-            return  # the seed's, scored in this run before the archive was read
-        self._folded = fact.seq
-        if isinstance(fact, Candidate):
-            if self.ensembles.histories:
-                self.ensembles.observe(fact, self.archive.calls_before(fact.number))
-            self._strategy.observe(fact)
-        elif self._learner is not None:
-            self._learner.learn(fact)

@@ -23,7 +23,7 @@ from metasearch.prompts import Fitted, shrinking
 from metasearch.step import Answer, Refused, Rejected, Reply, Task, View
 
 if TYPE_CHECKING:
-    from metasearch.engine.engine import Engine
+    from metasearch.engine.services import Services
 
 
 def _current_task() -> asyncio.Task[object]:
@@ -39,9 +39,9 @@ class LiveStep:
     finds each stored reply, candidate and fact by its place.
     """
 
-    def __init__(self, engine: Engine, record: StepRecord) -> None:
+    def __init__(self, services: Services, record: StepRecord) -> None:
         self.number = record.number
-        self.archive: View = engine.archive.as_of(record.seq)
+        self.archive: View = services.archive.as_of(record.seq)
         self.admitted = asyncio.Event()
         """Set once the step may cost something: a step of an earlier run waits for its turn."""
         self.evaluating = 0
@@ -54,8 +54,8 @@ class LiveStep:
         """Why its last proposal gave no program at all: empty if it gave one, ``None`` if the
         step proposed nothing."""
         self.running: asyncio.Task[object] = _current_task()
-        self._engine = engine
-        self._choices = engine.ensembles.at(record.number)
+        self._services = services
+        self._choices = services.ensembles.at(record.number)
         self.rng = self.generator(record.number)
         self._asks = 0
         self._evaluations = 0
@@ -64,19 +64,19 @@ class LiveStep:
     @property
     def task(self) -> Task:
         """See :class:`metasearch.step.Step`."""
-        return self._engine.task
+        return self._services.task
 
     def generator(self, step: int) -> random.Random:
         """See :class:`metasearch.step.Step`."""
-        return random.Random(f"{self._engine.seed}/{step}")
+        return random.Random(f"{self._services.seed}/{step}")
 
     def file(self, path: str) -> str:
         """See :class:`metasearch.step.Step`."""
-        return self._engine.file(path)
+        return self._services.file(path)
 
     def render(self, template: str, /, **values: object) -> str:
         """See :class:`metasearch.step.Step`."""
-        return self._engine.prompts.render(template, **values)
+        return self._services.prompts.render(template, **values)
 
     def choose_operator(self, operators: Sequence[str], *, role: Role = "propose") -> str:
         """See :class:`metasearch.step.Step`."""
@@ -106,12 +106,12 @@ class LiveStep:
         refusal: ContextOverflow | None = None
         for prompt in await self._prompts(call, messages, role):
             if refusal is not None:
-                self._engine.notice(
+                self._services.notice(
                     f"Step {self.number}: {refusal} Asking again with about half of it; the less "
                     "important parts are left out."
                 )
             try:
-                return await self._engine.ask(self, call, prompt.messages, role, arm, schema)
+                return await self._services.ask(self, call, prompt.messages, role, arm, schema)
             except ContextOverflow as error:
                 refusal = error
         assert refusal is not None  # there is always one prompt
@@ -121,8 +121,8 @@ class LiveStep:
         self, call: int, messages: Sequence[Message], role: Role
     ) -> Iterable[Fitted]:
         """What to ask, one after the other; first what was answered at this place before."""
-        prompts = shrinking(messages, await self._engine.prompt_tokens(role), self.render)
-        answered = [known.messages for known in self._engine.archive.answered(self.number, call)]
+        prompts = shrinking(messages, await self._services.prompt_tokens(role), self.render)
+        answered = [known.messages for known in self._services.archive.answered(self.number, call)]
         if not answered:
             return prompts
         found = list(prompts)
@@ -149,7 +149,7 @@ class LiveStep:
             answer = read(reply, schema)
             if not isinstance(answer, Refused):
                 break
-            self._engine.archive.refuse_exchange(self.number, call, reason=answer.reason)
+            self._services.archive.refuse_exchange(self.number, call, reason=answer.reason)
             talk = once_more(self, talk, reply, answer)
         return answer
 
@@ -165,7 +165,7 @@ class LiveStep:
     ) -> Candidate:
         """See :class:`metasearch.step.Step`."""
         call, self._evaluations = self._evaluations, self._evaluations + 1
-        return await self._engine.evaluate(
+        return await self._services.evaluate(
             self,
             call,
             program,
@@ -180,10 +180,10 @@ class LiveStep:
         """See :class:`metasearch.step.Step`."""
         position, self._facts = self._facts, self._facts + 1
         self.learnt |= not isinstance(fact, Selection)
-        return self._engine.record(self, position, fact)
+        return self._services.record(self, position, fact)
 
     async def settled(self, before: int, since: int = 0) -> Sequence[Candidate]:
         """See :class:`metasearch.step.Step`."""
         if before > self.number:
             raise ValueError(f"step {self.number} cannot wait for steps up to {before - 1}")
-        return await self._engine.settled(before, since)
+        return await self._services.settled(before, since)

@@ -5,7 +5,8 @@ Importing this package imports no litellm; the first model that is checked or as
 
 from metasearch.models.bandit import Arm
 from metasearch.models.call import CUT, MAX_REPLY
-from metasearch.models.client import PROMPT_TOKENS, ModelClient
+from metasearch.models.client import ModelClient
+from metasearch.models.endpoints import PROMPT_TOKENS
 from metasearch.models.ensemble import Choices, Ensembles, learned
 from metasearch.models.journal import Journal
 from metasearch.models.ledger import Ledger, Reservation

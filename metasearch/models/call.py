@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -209,3 +210,10 @@ def _parameters(request: Request, sampling: Sampling) -> Parameters:
 def most_tokens(messages: Sequence[Message]) -> int:
     """More tokens than any tokenizer makes of a prompt: one a byte, and some for the frame."""
     return 64 + sum(16 + len(message.content.encode()) for message in messages)
+
+
+def derived_seed(seed: int, step: int, call: int, asker: int | None) -> int:
+    """A call's own seed: 31 bits, since some providers take no more."""
+    name = f"{seed}:{step}:{call}" if asker is None else f"{seed}:{step}:{asker}:{call}"
+    digest = hashlib.sha256(name.encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1

@@ -8,36 +8,32 @@ in between, a reply that had arrived is never bought again.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self, get_args
 
 from pydantic import BaseModel
 
 from metasearch.campaign import ModelSection, Price, Role
 from metasearch.errors import ModelSetupError, ModelUnavailable, RequestRefused
-from metasearch.exchange import Exchange, Message, Usage
-from metasearch.models.attempt import Completion, Sampling, Target
-from metasearch.models.call import Request, most_tokens
-from metasearch.models.embedding import EMBED, read_vector, vector_text
+from metasearch.exchange import Message, Usage
+from metasearch.models.attempt import Sampling
+from metasearch.models.call import Request, derived_seed, most_tokens
+from metasearch.models.embedding import EMBED, read_vector
+from metasearch.models.endpoints import Endpoints
 from metasearch.models.ensemble import draw
 from metasearch.models.journal import Journal
-from metasearch.models.ledger import Ledger, unknown_price
-from metasearch.models.prices import FREE, freeze_prices, most
-from metasearch.models.provider import OFFLINE, Provider, load
+from metasearch.models.ledger import Ledger
+from metasearch.models.prices import most
 from metasearch.models.redaction import Redactor, storable
 from metasearch.models.replay import Recording
-from metasearch.models.rest import find_parts, is_cut, rest_of, whole
+from metasearch.models.rest import rest_of, whole
 from metasearch.models.retrying import Attempts, Backoff
 from metasearch.models.routing import Route, Router
+from metasearch.models.stored import find_stored, lacks_rest
 from metasearch.step import Reply
-
-PROMPT_TOKENS = 100_000
-"""Of a prompt for a model whose context litellm's table does not know."""
 
 _log = logging.getLogger("metasearch.models")
 
@@ -92,23 +88,19 @@ class ModelClient:
         self._archive = archive
         self._ledger = ledger
         self._seed = seed
-        self._frozen = {m: p for m, p in (prices or {}).items() if p is not None}
-        self._recordings = recordings or {}
+        self._endpoints = Endpoints(settings, ledger.usd_limit, prices or {}, recordings or {})
         self._embedding = embedding
-        self._prices: dict[str, Price | None] = {}
-        self._targets: dict[str, Target] = {}
         self._redactor = Redactor()
-        self._provider: Provider | None = None
         self._router = router or Router()
         self._attempts = Attempts(
-            self._complete,
+            self._endpoints.complete,
             archive,
             ledger,
             self._redactor,
             backoff or Backoff(),
             settings.retries,
             concurrency,
-            self._longest_reply,
+            self._endpoints.longest_reply,
         )
 
     async def check(self, roles: Iterable[Role] | None = None) -> dict[str, Price | None]:
@@ -127,14 +119,14 @@ class ModelClient:
         for role in get_args(Role) if roles is None else roles:
             try:
                 for model in self._models_of(role):
-                    await self._prepare(model)
+                    await self._endpoints.prepare(model)
             except ModelSetupError as error:
                 raise ModelSetupError(f"The model for role {role!r} cannot be used. {error}") from (
                     error.__cause__
                 )
         if self._embedding is not None:
-            await self._prepare(self._embedding)
-        return dict(self._prices)
+            await self._endpoints.prepare(self._embedding)
+        return dict(self._endpoints.prices)
 
     async def ask(
         self,
@@ -175,7 +167,9 @@ class ModelClient:
             ModelError: It failed for good.
         """
         asked = self._clean(messages)
-        first, rest = self._stored(step, call, asker, asked)
+        stored = find_stored(self._archive, step, call, asker, asked)
+        if stored.reply is not None:
+            return stored.reply
         settings = self._settings
         if model is None:
             arm = draw(settings.ensemble_for(role), random.Random(f"{self._seed}/{call}"))
@@ -190,17 +184,15 @@ class ModelClient:
             sampling=Sampling(
                 temperature=settings.temperature if temperature is None else temperature,
                 max_tokens=settings.max_tokens if max_tokens is None else max_tokens,
-                seed=_derived(self._seed, step, call, asker) if seed is None else seed,
+                seed=derived_seed(self._seed, step, call, asker) if seed is None else seed,
                 schema=schema,
             ),
         )
-        stored = _all_of(first, rest, asker)
-        if stored is not None:
-            return stored
+        first = stored.first
         try:
             if first is None:
                 first = await self._answer(question, asked)
-            if not _lacks_rest(first, asker):
+            if not lacks_rest(first, asker):
                 return first
             return whole(first, await self._answer(question, rest_of(asked, first.text), part=2))
         except RequestRefused:
@@ -231,8 +223,8 @@ class ModelClient:
                 call=call,
                 asker=None,
                 role=EMBED,
-                target=await self._prepare(model),
-                price=self._prices[model],
+                target=await self._endpoints.prepare(model),
+                price=self._endpoints.prices[model],
                 messages=messages,
                 sampling=Sampling(temperature=0.0, max_tokens=0, seed=0),
             )
@@ -246,8 +238,8 @@ class ModelClient:
         input_tokens = most_tokens(self._clean(messages))
         costs = []
         for model in self._models_of(role):
-            await self._prepare(model)
-            costs.append(most(self._prices[model], input_tokens, max_tokens))
+            await self._endpoints.prepare(model)
+            costs.append(most(self._endpoints.prices[model], input_tokens, max_tokens))
         known = [usd for usd in costs if usd is not None]
         return max(known) if len(known) == len(costs) else None, input_tokens + max_tokens
 
@@ -255,38 +247,22 @@ class ModelClient:
         """Most tokens of a prompt: as set, or what each model of the role takes besides a reply."""
         if self._settings.prompt_tokens is not None:
             return self._settings.prompt_tokens
-        return min([await self._room_in(model) for model in self._models_of(role)])
-
-    async def _room_in(self, model: str) -> int:
-        """Tokens of a model's context besides a reply."""
-        await self._prepare(model)
-        entry = None if self._provider is None else self._provider.price_entry(model)
-        window = None if entry is None else entry.get("max_input_tokens")
-        if not isinstance(window, int) or window <= 0:
-            return PROMPT_TOKENS
-        return max(window - self._settings.max_tokens, window // 2)
+        return min([await self._endpoints.prompt_tokens(model) for model in self._models_of(role)])
 
     def recall(
         self, step: int, call: int, messages: Sequence[Message], asker: int | None = None
     ) -> Reply | None:
         """The stored reply to a call, if it was given to these very messages, and whole."""
-        first, rest = self._stored(step, call, asker, self._clean(messages))
-        return _all_of(first, rest, asker)
+        return find_stored(self._archive, step, call, asker, self._clean(messages)).reply
 
     async def close(self) -> None:
         """Close open connections."""
-        if self._provider is not None:
-            await self._provider.close()
+        await self._endpoints.close()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     @property
@@ -311,20 +287,6 @@ class ModelClient:
             for m in messages
         )
 
-    def _stored(
-        self, step: int, call: int, asker: int | None, asked: tuple[Message, ...]
-    ) -> tuple[Reply | None, Reply | None]:
-        """The stored reply to these messages, and the rest of it."""
-        answered = self._archive.answered(step, call, asker)
-        first, rest = find_parts(answered, asked)
-        if answered and first is None:
-            # A strategy that was edited since, or that depends on more than archive, seed and
-            # step, asks another question now; so does a candidate whose threads race. The old
-            # reply would be taken for an answer to it; it stays on record, and the new question
-            # is asked under the same name.
-            _log.warning("call %d of step %d asks something else than before", call, step)
-        return _replayed(first), _replayed(rest)
-
     async def _answer(
         self, question: _Question, messages: tuple[Message, ...], part: int = 1
     ) -> Reply:
@@ -337,8 +299,8 @@ class ModelClient:
                 call=question.call,
                 asker=question.asker,
                 role=role,
-                target=await self._prepare(route.model),
-                price=self._prices[route.model],
+                target=await self._endpoints.prepare(route.model),
+                price=self._endpoints.prices[route.model],
                 messages=messages,
                 sampling=question.sampling,
                 part=part,
@@ -364,69 +326,3 @@ class ModelClient:
         fallback = self._settings.fallback_for(role)
         models = tuple(self._settings.models_for(role))
         return models if fallback is None else (*models, fallback)
-
-    def _longest_reply(self, model: str) -> int | None:
-        return None if self._provider is None else self._provider.longest_reply(model)
-
-    async def _prepare(self, model: str) -> Target:
-        if model in self._recordings and model not in self._targets:
-            self._prices[model] = FREE
-            self._targets[model] = Target(model, "offline", None, None)
-        if model not in self._targets:
-            self._provider = await load(offline=model.startswith(OFFLINE))
-            target = self._provider.target(model, self._settings.api_base)
-            known = {**self._frozen, **self._settings.prices}
-            price = freeze_prices([model], known, self._provider)[model]
-            if price is None and self._ledger.usd_limit is not None:
-                raise ModelSetupError(unknown_price(model, self._ledger.usd_limit))
-            self._prices[model] = price
-            self._targets[model] = target
-        return self._targets[model]
-
-    async def _complete(self, request: Request, sampling: Sampling) -> Completion:
-        recording = self._recordings.get(request.target.model)
-        if recording is not None:
-            place = (request.step, request.call, request.asker)
-            return recording.completion(place, request.messages, part=request.part)
-        if self._provider is None:
-            raise RuntimeError("a call before its model was prepared")
-        if request.role == EMBED:
-            vector, usage = await self._provider.embed(
-                request.target, request.messages[0].content, timeout=self._settings.timeout
-            )
-            return Completion(vector_text(vector), "stop", usage)
-        streams = self._settings.stream and not request.target.model.startswith(OFFLINE)
-        return await self._provider.complete(
-            request.target,
-            request.messages,
-            sampling,
-            timeout=self._settings.timeout,
-            stall=self._settings.stall if streams else None,
-        )
-
-
-def _lacks_rest(reply: Reply, asker: int | None) -> bool:
-    """Whether a reply broke off. A candidate has said itself how long its replies may be."""
-    return asker is None and is_cut(reply.text, reply.finish_reason)
-
-
-def _all_of(first: Reply | None, rest: Reply | None, asker: int | None) -> Reply | None:
-    """The stored parts of a reply as one; ``None`` if there is more to ask for."""
-    if first is None or (rest is None and _lacks_rest(first, asker)):
-        return None
-    return first if rest is None else whole(first, rest)
-
-
-def _replayed(stored: Exchange | None) -> Reply | None:
-    if stored is None:
-        return None
-    return Reply(
-        stored.reply, stored.usage, stored.finish_reason, replayed=True, model=stored.model
-    )
-
-
-def _derived(seed: int, step: int, call: int, asker: int | None) -> int:
-    """A call's own seed: 31 bits, since some providers take no more."""
-    name = f"{seed}:{step}:{call}" if asker is None else f"{seed}:{step}:{asker}:{call}"
-    digest = hashlib.sha256(name.encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1

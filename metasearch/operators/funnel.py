@@ -9,19 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 
 from metasearch.candidate import Candidate
 from metasearch.facts import Idea, Match, Overview, Plan, Recorded, Review, Selection
 from metasearch.objectives import Objective
 from metasearch.operators import ratings
-from metasearch.operators.calibration import (
-    Blend,
-    Forecast,
-    JudgeCheck,
-    Prospect,
-    Scale,
-)
+from metasearch.operators.calibration import Forecast, JudgeCheck
+from metasearch.operators.ideas import Entry, forecasts
 from metasearch.operators.ratings import Rating
 from metasearch.operators.text_similarity import Vector, cosine, tfidf
 from metasearch.operators.tournament import Contestant, Pair, top_quartile
@@ -36,54 +30,6 @@ IMPLEMENT = "program.implement"
 """The operator of the selections that turn an idea into a program."""
 INITIAL = "initial"
 """The method of the review that admits an idea to the tournament."""
-
-
-@dataclass
-class Entry:
-    """An idea and what became of it."""
-
-    number: int
-    idea: Idea
-    born: int
-    """Evaluations there were when it was recorded."""
-    reviews: list[Review] = field(default_factory=list)
-    played: int = 0
-    """Rated matches, invalid ones included."""
-    started: int = 0
-    """How often its implementation was begun."""
-    program: int | None = None
-    """Its best scored candidate."""
-    gain: float | None = None
-    """Measured fitness: that candidate's first objective, larger is better."""
-    scores: set[float] = field(default_factory=set)
-    """What its programs measured, for masking."""
-    base: float | None = None
-    """Fitness of the program that its best one changed."""
-    effect: float | None = None
-    """Measured effect: the most that a program of it gained over the one that it changed. By
-    this a judge is checked: fitness itself is above all that of the changed program."""
-    epoch: int = 0
-    """Feedback epoch at its first measurement."""
-
-    @property
-    def discarded(self) -> bool:
-        """By any review."""
-        return any(review.verdict == "fail" for review in self.reviews)
-
-    @property
-    def admitted(self) -> bool:
-        """Reviewed and not discarded."""
-        return bool(self.reviews) and not self.discarded
-
-    @property
-    def novelty(self) -> float:
-        """1 to 5; 3 as long as no review says."""
-        return next((float(r.novelty) for r in self.reviews if r.novelty is not None), 3.0)
-
-    @property
-    def text(self) -> str:
-        """By which it is compared with others."""
-        return f"{self.idea.title}\n{self.idea.claim}\n{self.idea.mechanism}"
 
 
 class Funnel:
@@ -226,40 +172,11 @@ class Funnel:
         ]
 
     def forecasts(self) -> dict[int, Forecast]:
-        """Calibrated expectation of every admitted idea's fitness; measured ones as measured.
-
-        In standard deviations of the measured ideas' fitness.
-        """
+        """Calibrated expectation of every admitted idea's fitness; measured ones as measured."""
         if self._forecasts is None:
-            self._forecasts = self._forecast()
+            best = self._gains[self.best] if self.best is not None else 0.0
+            self._forecasts = forecasts(self.admitted, self.ratings(), best)
         return self._forecasts
-
-    def _forecast(self) -> dict[int, Forecast]:
-        admitted, rated = self.admitted, self.ratings()
-        rating = Scale.of([rated[e.number].value for e in admitted])
-        novelty = Scale.of([e.novelty for e in admitted])
-        fitness = Scale.of(list(self.gains.values()))
-        best = self._gains[self.best] if self.best is not None else 0.0
-
-        def prospect(entry: Entry) -> Prospect:
-            """What is not measured yet would be applied to about the best there is."""
-            return Prospect(
-                rating=rating.standardised(rated[entry.number].value),
-                parent=fitness.standardised(best if entry.base is None else entry.base),
-                novelty=novelty.standardised(entry.novelty),
-            )
-
-        blend = Blend(
-            [(prospect(e), fitness.standardised(e.gain)) for e in admitted if e.gain is not None]
-        )
-        found = {}
-        for entry in admitted:
-            if entry.gain is not None:
-                found[entry.number] = Forecast(fitness.standardised(entry.gain), 0.0)
-            else:
-                error = rated[entry.number].error / rating.spread if rating.spread else 0.0
-                found[entry.number] = blend.forecast(prospect(entry), error)
-        return found
 
     def lost(self, number: int) -> list[Match]:
         """The matches that an idea has lost, oldest first."""

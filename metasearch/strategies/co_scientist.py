@@ -9,9 +9,7 @@ ideas only.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from metasearch.campaign import Role
@@ -27,13 +25,11 @@ from metasearch.facts import (
     Recorded,
     Review,
     Selection,
-    Turn,
 )
 from metasearch.formats import EDITS
 from metasearch.operators.funnel import INITIAL, Funnel
 from metasearch.operators.prompts import shorten, show, task_message
 from metasearch.operators.proposals import propose
-from metasearch.operators.ratings import both_orders, soft_verdict
 from metasearch.prompts import Part
 from metasearch.step import Refused, Rejected, SearchEnded, Step, Task
 from metasearch.strategies.co_scientist_briefing import (
@@ -46,34 +42,20 @@ from metasearch.strategies.co_scientist_briefing import (
     quoted,
 )
 from metasearch.strategies.co_scientist_forms import (
-    DebateForm,
     DeepReviewForm,
     IdeaForm,
     InitialReviewForm,
     ObservationReviewForm,
     PlanForm,
     ReviewForm,
-    VerdictForm,
 )
+from metasearch.strategies.co_scientist_judge import BIASED, Judge
 from metasearch.strategies.co_scientist_options import CoScientistOptions
 from metasearch.strategies.co_scientist_plateau import Plateau
 from metasearch.strategies.co_scientist_supervisor import WINDOW, Job, Supervisor
 
-BIASED = 1.5
-"""Logits by which a judge may favour the first slot before debates are judged in both orders."""
 FEEDBACK = 4_000
 """Characters kept of a meta-review; 400 words are asked for."""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """One judged pair."""
-
-    share: float | None
-    """The first one's; ``None`` if there is no valid verdict."""
-    weight: float
-    rationale: str
-    transcript: tuple[Turn, ...]
 
 
 Agent = Callable[[Step, Job, Briefing], Coroutine[None, None, None]]
@@ -271,51 +253,25 @@ class CoScientist:
         a, b = (self.funnel.entries[number] for number in job.ideas)
         calibrating = job.method == "calibrate"
         feedback = brief.feedback(min(a.epoch, b.epoch) if calibrating else None)
-        orders = [(a, b)]
+        judge = Judge(ctx, brief, self.options, feedback)
         if job.debate and abs(self.funnel.slot_bias()) >= BIASED:
-            orders.append((b, a))
-        shown = [brief.pair(one, other) for one, other in orders]
-        judged = [await self.judge(ctx, pair, job, brief, feedback) for pair in shown]
-        share = judged[0].share
-        if len(judged) == 2:
-            share = both_orders(hard(judged[0].share), hard(judged[1].share))
+            judged = await judge.debate_in_both_orders(a, b)
+        elif job.debate:
+            judged = await judge.debate(brief.pair(a, b))
+        else:
+            judged = await judge.compare(brief.pair(a, b))
         ctx.record(
             Match(
                 between="ideas",
                 contestants=job.ideas,
-                shares=None if share is None else (share, 1 - share),
+                shares=judged.shares,
                 mode="debate" if job.debate else "single",
                 purpose="calibration" if calibrating else "rating",
-                weight=judged[0].weight,
-                transcript=judged[0].transcript,
-                rationale="\n\n".join(each.rationale for each in judged),
+                weight=judged.weight,
+                transcript=judged.transcript,
+                rationale=judged.rationale,
             )
         )
-
-    async def judge(
-        self, ctx: Step, pair: list[Part], job: Job, brief: Briefing, feedback: str
-    ) -> Judgement:
-        """The verdict on two ideas in the order shown; several opinions count by their accord."""
-        acted = job.debate and self.options.debate_calls == "one"
-        turns: list[Turn] = []
-        for number in range(self.options.debate_turns if job.debate and not acted else 0):
-            side, parts = number % 2 + 1, [*pair, brief.said(turns)]
-            asked = brief.talk("debate", parts, feedback, side=side, said=bool(turns))
-            reply = await ctx.ask(asked, role="judge")
-            turns.append(Turn(speaker=f"For idea {side}", text=reply.text))
-        rounds = self.options.debate_turns if acted else 0
-        asked = brief.talk("match", [*pair, brief.said(turns)], feedback, rounds=rounds)
-        form: type[DebateForm | VerdictForm] = DebateForm if acted else VerdictForm
-        votes = [ctx.ask_for(form, asked, role="judge") for _ in range(self.options.votes)]
-        answers = await asyncio.gather(*votes)
-        opinions = [answer for answer in answers if not isinstance(answer, Refused)]
-        if not opinions:
-            faults = [answer.reason for answer in answers if isinstance(answer, Refused)]
-            return Judgement(None, 1.0, f"No valid verdict: {faults[0]}", tuple(turns))
-        share, weight = soft_verdict([opinion.first_is_better for opinion in opinions])
-        if isinstance(opinions[0], DebateForm):
-            turns = [Turn(speaker=t.speaker, text=t.text) for t in opinions[0].turns[:20]]
-        return Judgement(share, weight, opinions[0].analysis, tuple(turns))
 
     async def implement(self, ctx: Step, job: Job, brief: Briefing) -> None:
         """The idea becomes a program, and is measured."""
@@ -379,8 +335,3 @@ class CoScientist:
         """A model that gives nothing to work with is a proposal without a program."""
         if self.supervisor.measures:
             await ctx.evaluate(Rejected(reason), parents=[], operator=job.method)
-
-
-def hard(share: float | None) -> float | None:
-    """A verdict without its doubts."""
-    return None if share is None else 0.5 + ((share > 0.5) - (share < 0.5)) / 2

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from metasearch.exchange import Message
 from metasearch.facts import Idea, Match, Turn
 from metasearch.operators.calibration import masked
-from metasearch.operators.funnel import INITIAL, Entry, Funnel
+from metasearch.operators.funnel import INITIAL, Funnel
+from metasearch.operators.ideas import Entry
 from metasearch.operators.parts import result_part
 from metasearch.operators.prompts import Shown, fence, render_program, render_result, shorten
 from metasearch.prompts import Draft, Part

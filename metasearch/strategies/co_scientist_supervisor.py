@@ -11,11 +11,10 @@ import math
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from metasearch.facts import Selection
 from metasearch.operators.calibration import telling_pair
-from metasearch.operators.funnel import IMPLEMENT, INITIAL, Entry, Funnel
+from metasearch.operators.funnel import IMPLEMENT, INITIAL, Funnel
 from metasearch.operators.tournament import (
     SETTLED,
     Pair,
@@ -24,6 +23,7 @@ from metasearch.operators.tournament import (
     top_quartile,
 )
 from metasearch.strategies.co_scientist_options import CoScientistOptions
+from metasearch.strategies.co_scientist_picks import Picks
 
 GENERATION = ("explore", "debate", "assumptions", "expand")
 EVOLUTION = ("ground", "feasible", "inspire", "combine", "simplify", "out_of_box")
@@ -117,6 +117,7 @@ class _Choice:
         self.funnel = funnel
         self.in_flight = in_flight
         self.rng = rng
+        self.picks = Picks(funnel, self.options, rng, measures=self.measures)
         making = sum(s.operator.startswith(("generation", "evolution")) for s in in_flight)
         cap = supervisor.cap(allowed)
         self.full = cap is not None and funnel.ideas + making >= cap
@@ -189,7 +190,7 @@ class _Choice:
 
     def overview(self) -> Job | None:
         """An account of the best ideas, by rating or, where it is known, by fitness."""
-        best = self.best(self.options.overview)
+        best = self.picks.ranking[: self.options.overview]
         return Job(OVERVIEW, tuple(e.number for e in best)) if best else None
 
     def implement(self) -> Job | None:
@@ -205,18 +206,16 @@ class _Choice:
         busy = self.busy(IMPLEMENT)
         free = [e for e in self.funnel.admitted if e.number not in busy]
         new = [e for e in free if not e.started]
-        if new and self.uniform():
-            entry = self.rng.choice(new)
-        elif new:
-            entry = self.promising(new)
-            if job := self.match(below=self.wanted, among={entry.number}):
+        if new:
+            entry = self.picks.to_implement(new)
+            if not self.picks.by_lot and (job := self.match(self.wanted, among={entry.number})):
                 return job
         else:  # a new attempt at one that was tried
-            tried = [e for e in self.ranking if e in free][: self.options.top]
+            tried = [e for e in self.picks.ranking if e in free][: self.options.top]
             if not tried:
                 return None
             entry = self.rng.choice(tried)
-        return Job(IMPLEMENT, (entry.number,), self.programs(entry))
+        return Job(IMPLEMENT, (entry.number,), self.picks.programs(entry))
 
     def calibrate(self) -> Job | None:
         """A masked pair for the judge, a whole round of them for each 40 measured ideas."""
@@ -252,7 +251,7 @@ class _Choice:
             for method in GENERATION:
                 if method != "expand" or self.funnel.overview is not None:
                     backlog = 0.5 if parents else 1.0
-                    base = self.programs()[:1]
+                    base = self.picks.programs()[:1]
                     offer(Job(f"generation.{method}", candidates=base), backlog, bounds[method])
             for method in EVOLUTION if parents else ():
                 backlog = 1.0 if stuck or not self.measures else 0.5
@@ -287,91 +286,25 @@ class _Choice:
         """Ideas that have lost matches and may deserve another look."""
         return [c.number for c in self.unmeasured if len(self.funnel.lost(c.number)) >= LOSSES]
 
-    def evolution(self, method: str) -> Job | None:
-        """New from old: from the best ones, and one by chance."""
-        top = self.best(self.options.top)
-        others = [e for e in self.funnel.admitted if e not in top]
-        pool = top + self.rng.sample(others, min(1, len(others)))
-        match method:
-            case "combine":
-                parents = self.most_distant(top)
-            case "inspire" | "out_of_box":
-                parents = pool
-            case "ground":
-                parents = [e for e in pool if e.gain is not None] or pool
-                parents = [self.rng.choice(parents)]
-            case _:
-                parents = [self.rng.choice(pool)]
+    def evolution(self, method: str) -> Job:
+        """New from old."""
+        parents = self.picks.to_evolve(method)
         numbers = tuple(e.number for e in parents)
-        return Job(f"evolution.{method}", numbers, self.programs(*parents))
+        return Job(f"evolution.{method}", numbers, self.picks.programs(*parents))
 
     def last_word(self) -> Job | None:
         """Without an evaluator, once all else is done: the overview of what came out."""
         written = self.funnel.overview
-        numbers = tuple(e.number for e in self.best(self.options.overview))
+        numbers = tuple(e.number for e in self.picks.ranking[: self.options.overview])
         done = written is not None and written.ideas == numbers
         if self.measures or self.in_flight or done:
             return None
         return self.overview()
 
-    # -- what it looks at ------------------------------------------------------------------
-
     def busy(self, operator: str) -> set[int]:
         """Ideas that tasks of this name are at; -1 stands for a task without any."""
         ideas = [s.ideas or (-1,) for s in self.in_flight if s.operator == operator]
         return {number for numbers in ideas for number in numbers}
-
-    def best(self, count: int) -> list[Entry]:
-        """The best of the admitted ideas."""
-        return self.ranking[:count]
-
-    @cached_property
-    def ranking(self) -> list[Entry]:
-        """The admitted ideas by forecast or measurement, else by rating; best first."""
-        entries = self.funnel.admitted
-        if self.measures:
-            found = self.funnel.forecasts()
-            worth = {number: each.mean for number, each in found.items()}
-        else:
-            worth = {number: each.value for number, each in self.funnel.ratings().items()}
-        return sorted(entries, key=lambda e: (-worth[e.number], e.number))
-
-    def uniform(self) -> bool:
-        """Whether this turn is one of those in which the idea is drawn uniformly."""
-        share, turn = self.options.random_share, self.funnel.started
-        return int((turn + 1) * share) > int(turn * share)
-
-    def promising(self, entries: Sequence[Entry]) -> Entry:
-        """The one with the best forecast, uncertainty counted in."""
-        found = self.funnel.forecasts()
-        bounds = [found[e.number].optimistic(self.options.kappa) for e in entries]
-        best = max(bounds)
-        return self.rng.choice([e for e, b in zip(entries, bounds, strict=True) if b == best])
-
-    def programs(self, *entries: Entry) -> tuple[int, ...]:
-        """The program to change, then another one.
-
-        They are the best one and one of these ideas or their parents; without such a one,
-        another of the best measured ideas.
-        """
-        kin = [self.funnel.entries.get(n) for e in entries for n in (e.number, *e.idea.parents)]
-        others = [e.program for e in kin if e is not None and e.program is not None]
-        if not others:
-            measured = [e.program for e in self.ranking if e.program is not None]
-            others = self.rng.sample(measured[: self.options.top], min(1, len(measured)))
-        two = [
-            number for number in dict.fromkeys([self.funnel.best, *others]) if number is not None
-        ]
-        del two[2:]
-        self.rng.shuffle(two)
-        return tuple(two)
-
-    def most_distant(self, entries: Sequence[Entry]) -> list[Entry]:
-        """The pair with the least in common."""
-        similarity = self.funnel.similarity
-        pairs = [(a, b) for i, a in enumerate(entries) for b in entries[i + 1 :]]
-        far = min(pairs, key=lambda pair: similarity(pair[0].number, pair[1].number))
-        return list(far)
 
 
 def upper_bounds(rewards: Mapping[str, tuple[int, int]], arms: Sequence[str]) -> dict[str, float]:

@@ -11,7 +11,10 @@ from typer.testing import Result
 
 import metasearch
 
-HEAVY = ("litellm", "pydantic", "rich.live", "numpy", "sqlite3", "sqlmodel", "asyncio", "psutil")
+HEAVY = (
+    *("litellm", "pydantic", "rich.live", "numpy", "sqlite3", "sqlmodel", "asyncio", "psutil"),
+    *("fastapi", "uvicorn"),
+)
 
 
 def imported_by(statement: str) -> set[str]:
@@ -28,7 +31,8 @@ def test_nothing_heavy_is_imported_before_a_command_runs(statement: str) -> None
 def test_help_names_every_command(invoke: Callable[..., Result]) -> None:
     shown = invoke("--help").stdout
     commands = (
-        "init run evaluate list status show best diff lineage facts health export strategies doctor"
+        "init run evaluate list status show best diff lineage facts health export serve strategies "
+        "doctor"
     )
     for command in [*commands.split(), "archive"]:
         assert f" {command} " in shown

@@ -81,7 +81,7 @@ def won(first: int, second: int, share: float | None, text: str = "Because.") ->
     )
 
 
-FACTS = [
+FACTS: list[AnyFact] = [
     Plan(goal="Why?", criteria=("It tells much.",)),
     idea("Friction"),  # 1
     idea("Heat"),  # 2
@@ -267,7 +267,7 @@ OURS |= {"a", "blockquote", "ul", "li", "table", "thead", "tbody", "tr", "th", "
 
 
 def test_hostile_texts_are_inert_in_both_forms(tmp_path: Path, invoke: Invoke) -> None:
-    facts = [
+    facts: list[AnyFact] = [
         Plan(goal=EVIL, criteria=(EVIL,), constraints=(EVIL,), attributes=(EVIL,)),
         idea(EVIL),
         idea(EVIL, 1),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from metasearch.campaign import ModelSection, Price
-from metasearch.models import Backoff, Ledger, ModelClient
+from metasearch.models import Backoff, Ledger, ModelClient, Recording
 from metasearch.models.memory_journal import MemoryJournal
 from metasearch.models.routing import Router
 from metasearch.testing.model_server import ModelServer
@@ -36,6 +36,7 @@ def make_client(journal: MemoryJournal) -> MakeClient:
         backoff: Backoff = FAST,
         ledger: Ledger | None = None,
         router: Router | None = None,
+        recordings: Mapping[str, Recording] | None = None,
         **settings: object,
     ) -> ModelClient:
         values = {
@@ -53,6 +54,7 @@ def make_client(journal: MemoryJournal) -> MakeClient:
             concurrency=concurrency,
             backoff=backoff,
             router=router,
+            recordings=recordings,
         )
 
     return make

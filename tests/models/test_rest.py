@@ -102,8 +102,7 @@ async def test_a_recording_answers_part_by_part(
     recording = Recording.for_model(name, list(journal.records))
     journal.records.clear()
     journal._latest.clear()
-    client = make_client(server, default=name)
-    client._recordings = {name: recording}
+    client = make_client(server, default=name, recordings={name: recording})
     replayed = await client.ask(step=1, call=0, role="propose", messages=PROMPT)
     assert replayed.text == bought.text == TEXT
     assert len(journal.records) == 2

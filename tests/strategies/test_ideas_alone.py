@@ -155,7 +155,9 @@ def test_killed_while_winding_down_and_continued_with_more_ideas_buys_nothing_tw
     bench = Bench(archive, folder, dying)
     with pytest.raises(Killed):
         bench.run(6, concurrency=4)
-    begun = [r for r in bench.archive.all_facts() if isinstance(r.fact, Selection)]
+    begun = {
+        r.step: r.fact.operator for r in bench.archive.all_facts() if isinstance(r.fact, Selection)
+    }
     cut_off = {step.number for step in bench.archive.unfinished_steps()}
     assert cut_off
     bench.laboratory.answer = scientist
@@ -164,9 +166,9 @@ def test_killed_while_winding_down_and_continued_with_more_ideas_buys_nothing_tw
     assert max(answered(bench.archive).values()) == 1
     # What was in flight went on as what it had been begun as.
     roles = {
-        r.step: {e.role for e in bench.archive.exchanges(r.step)}
-        for r in begun
-        if r.step in cut_off and r.fact.operator == "ranking.match"
+        step: {call.role for call in bench.archive.exchanges(step)}
+        for step, operator in begun.items()
+        if step in cut_off and operator == "ranking.match"
     }
     assert roles
     assert all(found == {"judge"} for found in roles.values())

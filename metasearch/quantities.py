@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from metasearch.candidate import Score
-
-if TYPE_CHECKING:
-    from metasearch.operators.ratings import Rating
 
 
 def score(value: float) -> str:
@@ -29,12 +25,6 @@ def interval(found: Score) -> str:
         f"{score(found.value)}  (95 % interval {score(found.low)} to {score(found.high)}, "
         f"n = {found.samples})"
     )
-
-
-def rating(found: Rating) -> str:
-    """``1270 ± 140``: the half-width of about 95 %."""
-    low, high = found.interval
-    return f"{found.value:.0f} ± {(high - low) / 2:.0f}"
 
 
 def count(number: int) -> str:

@@ -1,4 +1,4 @@
-"""The one place where text that a model or a candidate wrote is made safe to print.
+"""The one place where text that a model or a candidate wrote is made safe to show.
 
 Terminals obey what they print: escape sequences can retitle a window, hide text or write
 to the clipboard, and bidirectional marks can make code read as something else. So every

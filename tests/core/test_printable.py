@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasearch.cli.terminal_text import one_line, printable
+from metasearch.printable import one_line, printable
 
 ANYTHING = st.text(st.characters(codec=None, categories=None))
 

@@ -1,0 +1,101 @@
+"""What the tests of the web share: servers, runs made by hand, and a page that takes notice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import httpx
+import uvicorn
+from playwright.sync_api import ConsoleMessage, Error, Page, Request
+
+from metasearch.archive import Archive, CampaignArchive
+from metasearch.campaign import Campaign, CampaignFile
+from metasearch.cli.serve import listen
+from metasearch.program import Program
+from metasearch.web import Access, create_app
+
+VENDOR = Path(__file__).parent / "vendor"
+
+Serve = Callable[..., AbstractContextManager[httpx.Client]]
+
+
+@contextmanager
+def serving(archive: Path, access: Access | None = None) -> Iterator[httpx.Client]:
+    """A server of its own, and a client to it."""
+    listener = listen("127.0.0.1", 0, None)
+    config = uvicorn.Config(
+        create_app(archive, access), log_level="warning", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    port = listener.getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def add_run(archive: Archive, name: str, **settings: object) -> CampaignArchive:
+    """A run with one line of program, and nothing in it yet."""
+    raw = {"task": "t", "objectives": {"score": "maximize"}, **settings}
+    campaign = Campaign(
+        name=name,
+        folder=Path("/campaigns") / name,
+        settings=CampaignFile.model_validate(raw),
+        seed_program=Program(files={"program.py": "x = 1\n"}),
+        evaluator_files={"evaluator.py": "def evaluate(candidate): ...\n"},
+    )
+    return archive.create(campaign)
+
+
+class Visit:
+    """A page of the browser that takes notice of everything that must not happen."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.faults: list[str] = []
+        page.add_init_script(
+            "document.addEventListener('securitypolicyviolation', (event) => console.error("
+            "`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));"
+        )
+        page.on("console", self._console)
+        page.on("pageerror", self._error)
+        page.on("request", self._request)
+
+    def forgive(self, text: str) -> None:
+        """Expect faults with this text, which is there."""
+        assert any(text in fault for fault in self.faults), self.faults
+        self.faults = [fault for fault in self.faults if text not in fault]
+
+    def accessibility(self) -> list[str]:
+        """What axe finds: rule, impact and element."""
+        self.page.evaluate((VENDOR / "axe-core-4.14.1" / "axe.min.js").read_text("utf-8"))
+        found = self.page.evaluate("axe.run()")
+        return [
+            f"{violation['id']} ({violation['impact']}): {node['target']} {node['failureSummary']}"
+            for violation in found["violations"]
+            for node in violation["nodes"]
+        ]
+
+    def sideways(self) -> int:
+        """Pixels by which the page is wider than its window."""
+        element = "document.documentElement"
+        width = self.page.evaluate(f"{element}.scrollWidth - {element}.clientWidth")
+        return int(width)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(f"console: {message.text}")
+
+    def _error(self, error: Error) -> None:
+        self.faults.append(f"script: {error}")
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+            self.faults.append(f"request to another host: {request.url}")

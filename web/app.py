@@ -1,0 +1,52 @@
+"""The web application: what it is made of, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+import metasearch
+from metasearch.web import assets, errors, login
+from metasearch.web.api import campaigns as campaigns_api
+from metasearch.web.pages import campaigns as campaigns_page
+from metasearch.web.readers import Readers
+from metasearch.web.security import Access, Guard
+
+
+def create_app(archive: Path, access: Access | None = None) -> FastAPI:
+    """The pages and the API over one archive file.
+
+    Args:
+        archive: The file. It need not be there yet; until it is, requests are answered by 503.
+        access: Who may use it; by default browsers and programs on this machine.
+    """
+    access = access or Access()
+    readers = Readers(archive)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        readers.close()
+
+    app = FastAPI(
+        title="metasearch",
+        version=metasearch.__version__,
+        description="Campaigns, candidates and what they cost, out of one archive.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.readers = readers
+    app.state.access = access
+    for router in (assets.router, login.router, campaigns_page.router):
+        app.include_router(router, include_in_schema=False)
+    app.include_router(campaigns_api.router, prefix="/api")
+    errors.install(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(Guard, access=access)  # the outermost: added last
+    return app

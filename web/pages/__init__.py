@@ -1,0 +1,1 @@
+"""The pages, each with a real address that holds all that it shows."""
