@@ -275,7 +275,8 @@ class Engine:
             self._use_up(error)
         except SearchEnded as ended:
             self.archive.end_step(step.number)
-            self.stop(ended.reason)
+            if record is None:  # one of an earlier run went by what was allowed then
+                self.stop(ended.reason)
         except RequestRefused as error:  # of this one prompt; the next step has another
             self._observer.notice(f"Step {step.number} ends without a program. {error}")
             self.archive.end_step(step.number)

@@ -174,6 +174,16 @@ def test_killed_while_winding_down_and_continued_with_more_ideas_buys_nothing_tw
     assert all(found == {"judge"} for found in roles.values())
 
 
+def test_killed_at_its_very_end_it_goes_on_with_more_ideas(archive: Archive, folder: Path) -> None:
+    bench = Bench(archive, folder)
+    assert bench.run(4) == "ideas"
+    last = bench.archive.open_step().number  # the one that would have found nothing left to do
+    assert bench.run(7) == "ideas"
+    assert len(bench.of(Idea)) == 7
+    assert bench.archive.exchanges(last) == []
+    assert bench.archive.unfinished_steps() == []
+
+
 def test_the_better_idea_comes_out_on_top(archive: Archive, folder: Path) -> None:
     bench = Bench(archive, folder, Scientist(best=5), matches_per_idea=6)
     bench.run(10)
