@@ -15,8 +15,8 @@ _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
   overflow-wrap: anywhere; }
-blockquote { margin: .5rem 0; padding: .1rem 1rem; border-left: 3px solid #8888; white-space:
-  pre-line; }
+blockquote { margin: .5rem 0; padding: .1rem 1rem; border-left: 3px solid #8888; }
+blockquote p { white-space: pre-line; margin: .5rem 0; }
 blockquote blockquote { margin-left: 0; }
 blockquote h1, blockquote h2, blockquote h3 { font-size: 1rem; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }

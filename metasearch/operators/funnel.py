@@ -160,6 +160,17 @@ class Funnel:
             self._ratings = dict(zip(place, fitted, strict=True))
         return self._ratings
 
+    def record(self, number: int) -> tuple[int, int, int]:
+        """Of an idea's matches that are in sight, how many were won, lost and left undecided."""
+        shares = [
+            None if m.shares is None else m.shares[m.contestants.index(number)]
+            for m in self._played
+            if number in m.contestants
+        ]
+        told = [share for share in shares if share is not None and share != 0.5]
+        won = sum(share > 0.5 for share in told)
+        return won, len(told) - won, len(shares) - len(told)
+
     def contestants(self, in_flight: Sequence[Selection], match: str) -> list[Contestant]:
         """All who may play; matches in flight, selected by that operator, count as played."""
         busy = Counter(n for s in in_flight if s.operator == match for n in s.ideas)

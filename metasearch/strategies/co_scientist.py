@@ -9,7 +9,7 @@ ideas only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import ClassVar
 
 from metasearch.campaign import Role
@@ -28,6 +28,7 @@ from metasearch.facts import (
 )
 from metasearch.formats import EDITS
 from metasearch.operators.funnel import INITIAL, Funnel
+from metasearch.operators.ideas import Entry
 from metasearch.operators.prompts import shorten, show, task_message
 from metasearch.operators.proposals import propose
 from metasearch.prompts import Part
@@ -36,13 +37,14 @@ from metasearch.strategies.co_scientist_briefing import (
     CRITERIA,
     LINE,
     Briefing,
-    lines,
+    line,
     listed,
     outcomes,
     quoted,
 )
 from metasearch.strategies.co_scientist_forms import (
     DeepReviewForm,
+    HypothesisForm,
     IdeaForm,
     InitialReviewForm,
     ObservationReviewForm,
@@ -138,15 +140,17 @@ class CoScientist:
         """A new idea: by exploring, by experts' debate, from assumptions, or where gaps are."""
         minds = ctx.rng.random() < self.options.feedback_share
         parts = [*self.base(ctx, job, brief), brief.known()]
+        others = bool(self.funnel.entries)
         if job.method == "expand" and self.funnel.overview is not None:
             text = shorten(self.funnel.overview.text, FEEDBACK)
             parts.append(brief.section("Overview of the work so far", text, priority=2))
         feedback = brief.feedback() if minds else ""
-        await self.think(ctx, brief.talk("generate", parts, feedback, method=job.method), job)
+        asked = brief.talk("generate", parts, feedback, method=job.method, others=others)
+        await self.think(ctx, asked, job)
 
     async def evolve(self, ctx: Step, job: Job, brief: Briefing) -> None:
         """A new idea from others. It replaces none of them, and has to win matches of its own."""
-        heading = "One of the ideas to work on" if len(job.ideas) > 1 else "The idea to work on"
+        heading = "One of the ideas at hand" if len(job.ideas) > 1 else "The idea at hand"
         parts = self.base(ctx, job, brief)
         for number in job.ideas:
             parts.append(brief.section(heading, brief.account(self.funnel.entries[number])))
@@ -160,7 +164,9 @@ class CoScientist:
 
     async def think(self, ctx: Step, asked: Sequence[Message], job: Job) -> None:
         """Ask for an idea and record it, also if it turns out to be a repetition."""
-        form = await ctx.ask_for(IdeaForm, asked, role="propose")
+        wanted: type[IdeaForm | HypothesisForm]
+        wanted = IdeaForm if self.supervisor.measures else HypothesisForm
+        form = await ctx.ask_for(wanted, asked, role="propose")
         if isinstance(form, Refused):
             reason = f"no idea could be read: {form.reason}"
             await ctx.evaluate(Rejected(reason), parents=[], operator=job.method)
@@ -172,7 +178,7 @@ class CoScientist:
                 mechanism=form.mechanism,
                 expected=form.expected,
                 assumptions=tuple(form.assumptions[:20]),
-                predicted=form.predicted,
+                predicted=form.predicted if isinstance(form, IdeaForm) else None,
                 operator=job.method,
                 parents=job.ideas,
                 candidates=job.candidates,
@@ -198,15 +204,16 @@ class CoScientist:
     async def reflect(self, ctx: Step, job: Job, brief: Briefing) -> None:
         """One review. An explicit fail discards the idea, whatever the method."""
         number = job.ideas[0]
-        tried = job.method == "full"
-        among = self.funnel.gains if tried else [e.number for e in self.funnel.admitted]
-        near = [self.funnel.entries[n] for n in self.funnel.nearest(number, among, limit=3)]
-        shown = "\n\n".join(map(brief.account, near)) if tried else lines(near)
-        heading = "What was tried nearby" if tried else "The ideas that are nearest to it"
-        parts = [
-            brief.section("The idea", quoted(self.funnel.entries[number].idea)),
-            brief.section(heading, shown, priority=2),
-        ]
+        parts = [brief.section("The idea", quoted(self.funnel.entries[number].idea))]
+        if job.method == "full":
+            near = map(brief.account, self.nearest(number, self.funnel.gains))
+            parts.append(brief.section("What was tried nearby", "\n\n".join(near), priority=1))
+        else:
+            near = map(line, self.nearest(number, [e.number for e in self.funnel.admitted]))
+            heading = "The ideas that are nearest to it"
+            parts.append(brief.section(heading, listed(near, LINE), priority=1))
+        if job.method in ("full", "observe", "simulate"):
+            parts.append(brief.best_program())
         if job.method == "recurrent":
             why = listed([brief.decided(match) for match in self.funnel.lost(number)], 3 * LINE)
             parts += [brief.reviews(self.funnel.entries[number])]
@@ -217,6 +224,10 @@ class CoScientist:
         ctx.record(review)
         if review.verdict == "fail" and not self.funnel.admitted:
             await self.give_up(ctx, f"no idea passes its review; the last: {review.text}", job)
+
+    def nearest(self, number: int, among: Collection[int]) -> list[Entry]:
+        """The three most similar ideas among some."""
+        return [self.funnel.entries[n] for n in self.funnel.nearest(number, among, limit=3)]
 
     async def review(self, ctx: Step, asked: Sequence[Message], idea: int, method: str) -> Review:
         """The review in words; one that cannot be read discards nothing."""
@@ -280,7 +291,7 @@ class CoScientist:
         edit = EDITS[self.options.edit]
         parts = [*brief.program(base), *map(brief.inspiration, others)]
         parts += [brief.idea(entry), brief.reviews(entry)]
-        prompt = brief.task("implement", parts, brief.feedback())
+        prompt = brief.task("implement", parts, brief.feedback(), others=bool(others))
         candidate = await propose(
             ctx,
             [task_message(ctx, edit), prompt],
@@ -303,30 +314,36 @@ class CoScientist:
         epoch = self.funnel.epoch + 1
         matches = [r.fact for r in ctx.archive.facts("match", 200) if r.fact.kind == "match"]
         reviews = [r.fact for r in ctx.archive.facts("review", 20) if r.fact.kind == "review"]
-        said = listed([review.text for review in reviews], LINE)
+        said = listed([f"{r.verdict}: {r.text}" for r in reviews if r.verdict], LINE)
         why = listed([brief.decided(m) for m in matches[:20] if m.shares], 2 * LINE)
-        wrong = listed([text for m in matches if (text := brief.mistaken(m))][:5], 3 * LINE)
+        mistakes = dict.fromkeys(text for m in matches if (text := brief.mistaken(m)))
+        wrong = listed(list(mistakes)[:5], 3 * LINE)
         fared = outcomes(self.funnel.rewards(WINDOW))
+        heading = (
+            "How many ideas gave a program better than the one it changed, by how they were made"
+            if brief.measures
+            else "How many ideas are in the best quarter, by how they were made"
+        )
         parts = [
             brief.section("Reviews, latest first", said, priority=2),
-            brief.section("What decided matches, latest first", why, priority=3),
+            brief.section("How matches ended and what decided them, latest first", why, priority=3),
             brief.section("Where the judges were wrong", wrong, priority=1),
-            brief.section("How ideas fared by the way they were made", fared),
+            brief.section(heading, fared),
         ]
-        asked = brief.talk("feedback", parts, brief.feedback())
+        last = brief.feedback()
+        asked = brief.talk("feedback", parts, last, minded=bool(last))
         reply = await ctx.ask(asked, role="summarise")
         text = shorten(reply.text, FEEDBACK)
         ctx.record(Overview(purpose="feedback", epoch=epoch, text=text))
 
     async def write_overview(self, ctx: Step, job: Job, brief: Briefing) -> None:
         """An account of the best ideas, for people and for those who look for gaps."""
-        epoch, ratings = self.funnel.epoch, self.funnel.ratings()
+        epoch = self.funnel.epoch
         parts = []
-        for number in job.ideas:
-            account = brief.account(self.funnel.entries[number])
-            rating = f"Judges' rating: {ratings[number].value:.0f} ± {ratings[number].error:.0f}"
-            text = f"{account}\n{rating}"
-            parts.append(brief.section("One of the best ideas, best first", text, priority=1))
+        for place, number in enumerate(job.ideas, start=1):
+            entry = self.funnel.entries[number]
+            told = f"{brief.account(entry)}\n{brief.rated(entry)}"
+            parts.append(brief.section(f"Best ideas, place {place}", told, priority=1))
         asked = brief.talk("overview", parts, brief.feedback())
         reply = await ctx.ask(asked, role="summarise")
         ctx.record(Overview(purpose="summary", epoch=epoch, text=reply.text, ideas=job.ideas))

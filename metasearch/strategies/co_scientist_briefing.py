@@ -9,8 +9,15 @@ from metasearch.facts import Idea, Match, Turn
 from metasearch.operators.calibration import masked
 from metasearch.operators.funnel import INITIAL, Funnel
 from metasearch.operators.ideas import Entry
-from metasearch.operators.parts import result_part
-from metasearch.operators.prompts import Shown, fence, render_program, render_result, shorten
+from metasearch.operators.parts import result_line, result_part
+from metasearch.operators.prompts import (
+    Shown,
+    fence,
+    render_program,
+    render_result,
+    shorten,
+    show,
+)
 from metasearch.prompts import Draft, Part
 from metasearch.step import Step, Task
 
@@ -19,9 +26,9 @@ CRITERIA = (
     "It is plausible: there is a reason why it should work.",
     "It is new.",
     "It can be tested.",
-    "It is safe, and does not play the measurement instead of the goal.",
+    "It is safe.",
 )
-"""By which ideas are judged until a plan says more."""
+"""By which ideas are judged if no plan could be made."""
 
 IDEA, REVIEW, LINE = 6_000, 1_500, 300
 """Characters shown of an idea, of what was said of it, of an entry of a list."""
@@ -36,12 +43,12 @@ class Briefing:
         self._funnel = funnel
         self._task = task
         plan = funnel.plan
-        self._measures = measures
+        self.measures = measures
         self._head = ctx.render(
             "co_scientist_system",
             task=task,
             measures=measures,
-            criteria=[shorten(text, LINE) for text in (plan.criteria if plan else CRITERIA)],
+            criteria=[shorten(text, LINE) for text in (plan.criteria if plan else ())],
             constraints=[shorten(text, LINE) for text in (plan.constraints if plan else ())],
             attributes=[shorten(text, LINE) for text in (plan.attributes if plan else ())],
         )
@@ -56,13 +63,13 @@ class Briefing:
     def task(
         self, template: str, parts: Sequence[Part], feedback: str = "", **values: object
     ) -> Message:
-        """What to work with, what to do, and what the last meta-review asks to mind."""
+        """What to work with, what the last meta-review asks to mind, and what to do."""
         name = f"co_scientist_{template}"
         return Draft.of(
             [
                 *parts,
-                Part(text=self._ctx.render(name, measures=self._measures, **values)),
                 self._minded(feedback),
+                Part(text=self._ctx.render(name, measures=self.measures, **values)),
             ]
         )
 
@@ -86,6 +93,14 @@ class Briefing:
         text = self._ctx.render("current", program=render_program(shown.program))
         return [Part(text=text), result_part(self._ctx, shown.candidate)]
 
+    def best_program(self) -> Part:
+        """The best program so far with its result; empty if there is none."""
+        if self._funnel.best is None:
+            return Part(text="")
+        shown = show(self._ctx, self._ctx.archive.candidate(self._funnel.best))
+        text = f"{render_program(shown.program)}\n{self._result(shown.candidate.number)}"
+        return self.section("The best program so far", text, priority=2)
+
     def inspiration(self, other: Shown) -> Part:
         """Another program to learn from."""
         text = self._ctx.render(
@@ -98,7 +113,7 @@ class Briefing:
 
     def idea(self, entry: Entry) -> Part:
         """The idea that is to become a program, with what an earlier one came to."""
-        tried = "" if entry.program is None else self._result(entry.program)
+        tried = "" if entry.program is None else self._outcome(entry.program)
         text = self._ctx.render("co_scientist_idea", idea=quoted(entry.idea), tried=tried)
         return Part(text=text)
 
@@ -129,24 +144,52 @@ class Briefing:
     def _result(self, number: int) -> str:
         return shorten(render_result(self._ctx, self._ctx.archive.candidate(number)), REVIEW)
 
+    def _outcome(self, number: int) -> str:
+        """What a program came to, and the one that it changed."""
+        told = self._result(number)
+        changed = self._ctx.archive.candidate(number).parents[:1]
+        return told + "".join(f"\nThe program that it changed: {self._scores(n)}" for n in changed)
+
+    def _scores(self, number: int) -> str:
+        return result_line(self._ctx.archive.candidate(number), self._task)
+
     def account(self, entry: Entry) -> str:
         """An idea, what was said of it, and what was measured."""
         parts = [f"Idea {entry.number}:", quoted(entry.idea)]
         if said := listed([review.text for review in entry.reviews[-2:]], REVIEW):
             parts += ["What reviewers said of it:", said]
         if entry.program is not None:
-            parts.append(f"Its program: {self._result(entry.program)}")
+            parts.append(f"Its program:\n{self._outcome(entry.program)}")
         elif entry.started:
-            parts.append("It was tried; no program of it could be measured.")
+            parts.append("It was begun; no program of it has been measured.")
+        elif self.measures:
+            parts.append("It has not been put into code.")
         return "\n".join(parts)
+
+    def rated(self, entry: Entry) -> str:
+        """What judges think of it, in a line."""
+        rating = self._funnel.ratings()[entry.number]
+        won, lost, drawn = self._funnel.record(entry.number)
+        told = f"{won} won, {lost} lost" + (f", {drawn} undecided" if drawn else "")
+        return f"Judges' rating: {rating.value:.0f} ± {rating.error:.0f}; matches: {told}."
+
+    def _state(self, entry: Entry) -> str:
+        """What became of an idea, in a word or two."""
+        if entry.discarded:
+            return " (discarded)"
+        if entry.program is not None:
+            return f" (measured: {self._scores(entry.program)})"
+        return " (not measured)" if self.measures else ""
 
     def known(self) -> Part:
         """The best rated ideas and the latest ones, so that they are not thought of again."""
         ratings = self._funnel.ratings()
-        entries = list(self._funnel.entries.values())
-        rated = sorted(entries, key=lambda e: -ratings[e.number].value)[:10]
-        shown = {entry.number: entry for entry in (*rated, *entries[-20:])}
-        return self.section("Ideas that are there already", lines(shown.values()), priority=3)
+        rated = sorted(self._funnel.admitted, key=lambda e: -ratings[e.number].value)[:10]
+        latest = list(self._funnel.entries.values())[-20:]
+        shown = {entry.number: entry for entry in (*rated, *latest)}
+        told = listed([line(entry, self._state(entry)) for entry in shown.values()], LINE)
+        heading = "Ideas that are there already, the best rated first, then the latest"
+        return self.section(heading, told, priority=3)
 
     def mistaken(self, match: Match) -> str | None:
         """A match whose winner was measured to do less than its loser, in words."""
@@ -158,14 +201,20 @@ class Briefing:
             return None
         if (match.shares[0] - 0.5) * (first.effect - second.effect) >= 0:
             return None
-        won, lost = (first, second) if match.shares[0] > 0.5 else (second, first)
-        return f"Judged better: {line(won)} / measured better: {line(lost)}"
+        told = [
+            f"{titled(e)}, {_gained(e.effect)}" for e in (first, second) if e.effect is not None
+        ]
+        won, lost = told if match.shares[0] > 0.5 else reversed(told)
+        return f"Judged better: {won}. Measured better: {lost}."
 
     def decided(self, match: Match) -> str:
-        """Between which ideas a match was, and what decided it."""
+        """Between which ideas a match was, who won, and what decided it."""
         named = [self._funnel.entries.get(number) for number in match.contestants]
-        titles = [shorten(entry.idea.title, LINE // 3) for entry in named if entry]
-        return f"Idea 1 = {' / idea 2 = '.join(titles)}: {match.rationale}"
+        titles = [titled(entry) if entry else "(out of sight)" for entry in named]
+        share = match.shares[0] if match.shares else 0.5
+        won = "neither won" if share == 0.5 else f"idea {1 if share > 0.5 else 2} won"
+        sure = f"{max(share, 1 - share):.2f}"
+        return f"{won} ({sure}), idea 1 = {titles[0]}, idea 2 = {titles[1]}: {match.rationale}"
 
 
 def described(idea: Idea) -> str:
@@ -181,15 +230,15 @@ def quoted(idea: Idea) -> str:
     return fence(described(idea))
 
 
-def line(entry: Entry) -> str:
+def line(entry: Entry, state: str = "") -> str:
     """An idea in one line."""
-    text = f"Idea {entry.number}: {entry.idea.title}: {entry.idea.claim}"
+    text = f"Idea {entry.number}{state}: {entry.idea.title}: {entry.idea.claim}"
     return shorten(" ".join(text.split()), LINE)
 
 
-def lines(entries: Iterable[Entry]) -> str:
-    """Ideas in one line each."""
-    return listed([line(entry) for entry in entries], LINE)
+def titled(entry: Entry) -> str:
+    """An idea's name."""
+    return f'"{shorten(" ".join(entry.idea.title.split()), LINE // 3)}"'
 
 
 def listed(texts: Iterable[str], limit: int) -> str:
@@ -198,6 +247,11 @@ def listed(texts: Iterable[str], limit: int) -> str:
     return fence("\n".join(entries)) if entries else ""
 
 
+def _gained(effect: float) -> str:
+    better = "better" if effect > 0 else "worse"
+    return f"whose program was {abs(effect):.4g} {better} than the one that it changed"
+
+
 def outcomes(rewards: Mapping[str, tuple[int, int]]) -> str:
     """How the ways of making ideas fared."""
-    return "\n".join(f"- {name}: {paid} of {ended} paid" for name, (paid, ended) in rewards.items())
+    return "\n".join(f"- {name}: {paid} of {ended}" for name, (paid, ended) in rewards.items())

@@ -27,15 +27,28 @@ class IdeaForm(BaseModel):
     expected: str = Field(description="The effect, and what would show it")
     assumptions: list[str] = Field(description="What it takes for granted")
     predicted: float | None = Field(
-        description="Expected change of the first objective; null if you cannot tell"
+        description="Expected change of the first objective, with its sign; null if unknown"
     )
+
+
+class HypothesisForm(BaseModel):
+    """One idea, worked out so that others can judge it and put it to the test."""
+
+    notes: str = Field(description="Your work before the idea, as asked for above, in brief")
+    title: str = Field(description="At most twelve words")
+    claim: str = Field(description="What it says, precisely")
+    mechanism: str = Field(description="Why that should be so, or should work")
+    expected: str = Field(description="What follows from it, and what would refute it")
+    assumptions: list[str] = Field(description="What it takes for granted")
 
 
 class InitialReviewForm(BaseModel):
     """A first look at one idea."""
 
     review: str = Field(description="Your reasons")
-    novelty: int = Field(ge=1, le=5, description="1: well known or tried; 5: not seen before")
+    novelty: int = Field(
+        ge=1, le=5, description="1: well known or among the ideas here; 5: not seen before"
+    )
     verdict: Verdict
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from metasearch.exchange import Message
 from metasearch.facts import Turn
+from metasearch.operators.calibration import HIDDEN
 from metasearch.operators.ideas import Entry
 from metasearch.operators.ratings import both_orders, soft_verdict
 from metasearch.prompts import Part
@@ -58,7 +59,7 @@ class Judge:
     async def compare(self, pair: Sequence[Part], turns: Sequence[Turn] = ()) -> Judgement:
         """The verdict on two ideas in the order shown, after what was said for them."""
         said = self._brief.said(turns)
-        asked = self._brief.talk("match", [*pair, said], self._feedback, rounds=0)
+        asked = self._brief.talk("match", [*pair, said], self._feedback, rounds=0, mask=_mask(pair))
         opinions = await self._opinions(VerdictForm, asked)
         if isinstance(opinions, Refused):
             return _invalid(opinions, turns)
@@ -69,7 +70,7 @@ class Judge:
         rounds = self._options.debate_turns
         if self._options.debate_calls == "many":
             return await self.compare(pair, await self._turns(pair, rounds))
-        asked = self._brief.talk("match", pair, self._feedback, rounds=rounds)
+        asked = self._brief.talk("match", pair, self._feedback, rounds=rounds, mask=_mask(pair))
         opinions = await self._opinions(DebateForm, asked)
         if isinstance(opinions, Refused):
             return _invalid(opinions)
@@ -106,6 +107,11 @@ class Judge:
         opinions = [answer for answer in answers if not isinstance(answer, Refused)]
         refused = [answer for answer in answers if isinstance(answer, Refused)]
         return opinions or refused[0]
+
+
+def _mask(pair: Sequence[Part]) -> str:
+    """What stands in the place of numbers, if there are such places."""
+    return HIDDEN if any(HIDDEN in part.text for part in pair) else ""
 
 
 def _agreed(opinions: Sequence[DebateForm | VerdictForm], turns: Sequence[Turn]) -> Judgement:

@@ -130,9 +130,10 @@ class _Choice:
             )
 
     def made(self) -> Job | None:
+        if self.funnel.plan is None:  # all later prompts show it
+            return None if self.busy(PLAN) else Job(PLAN)
         return (
-            self.plan()
-            or self.initial_review()
+            self.initial_review()
             or self.match(below=min(SETTLED, self.wanted))
             or self.meta_review()
             or self.implement()
@@ -141,11 +142,6 @@ class _Choice:
         )
 
     # -- hard needs ------------------------------------------------------------------------
-
-    def plan(self) -> Job | None:
-        if self.funnel.plan is None and not self.busy(PLAN):
-            return Job(PLAN)
-        return None
 
     def initial_review(self) -> Job | None:
         busy = self.busy(INITIAL_REVIEW)

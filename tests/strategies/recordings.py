@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from metasearch.strategies.co_scientist import FEEDBACK
 from metasearch.strategies.co_scientist_forms import (
     DebateForm,
     DeepReviewForm,
+    HypothesisForm,
     IdeaForm,
     InitialReviewForm,
     PlanForm,
@@ -108,7 +110,11 @@ def _short_text(recorded: Recording) -> str | Refused:
     return _text(recorded) if kept == recorded.reply else Refused("too long to be kept")
 
 
-_IDEA = _form(IdeaForm)
+def _idea(recorded: Recording) -> BaseModel | Refused:
+    """Where nothing is measured, no change of an objective is asked for."""
+    measures = '"predicted"' in recorded.messages[-1].content
+    return _form(IdeaForm if measures else HypothesisForm)(recorded)
+
 
 KINDS = {
     "mcts/expand": Kind("edit of the current program", _edit),
@@ -126,16 +132,16 @@ KINDS = {
     "guided_evolution/rephrase": Kind("Say the same in other words", _wording),
     "guided_evolution/mutate": Kind("## Current code of the block", _gene),
     "co_scientist/goal": Kind("say what the goal above asks for", _form(PlanForm)),
-    "co_scientist/generate_explore": Kind("Survey what is known", _IDEA),
-    "co_scientist/generate_debate": Kind("Let three experts", _IDEA),
-    "co_scientist/generate_assumptions": Kind("Reason from assumptions.", _IDEA),
-    "co_scientist/generate_expand": Kind("Look for what is missing.", _IDEA),
-    "co_scientist/evolve_ground": Kind("Ground this idea in evidence.", _IDEA),
-    "co_scientist/evolve_feasible": Kind("Make this idea one that can be", _IDEA),
-    "co_scientist/evolve_inspire": Kind("as inspiration only.", _IDEA),
-    "co_scientist/evolve_combine": Kind("Combine these ideas.", _IDEA),
-    "co_scientist/evolve_simplify": Kind("Simplify this idea.", _IDEA),
-    "co_scientist/evolve_out_of_box": Kind("Move away from these ideas.", _IDEA),
+    "co_scientist/generate_explore": Kind("Survey what is known", _idea),
+    "co_scientist/generate_debate": Kind("Let three experts", _idea),
+    "co_scientist/generate_assumptions": Kind("Reason from assumptions.", _idea),
+    "co_scientist/generate_expand": Kind("Look for what is missing.", _idea),
+    "co_scientist/evolve_ground": Kind("Ground this idea in evidence.", _idea),
+    "co_scientist/evolve_feasible": Kind("Make this idea one that can be", _idea),
+    "co_scientist/evolve_inspire": Kind("as inspiration only.", _idea),
+    "co_scientist/evolve_combine": Kind("Combine these ideas.", _idea),
+    "co_scientist/evolve_simplify": Kind("Simplify this idea.", _idea),
+    "co_scientist/evolve_out_of_box": Kind("Move away from these ideas.", _idea),
     "co_scientist/review_initial": Kind("Take a first look", _form(InitialReviewForm)),
     "co_scientist/review_full": Kind("Review this idea thoroughly", _form(ReviewForm)),
     "co_scientist/review_deep": Kind("Take this idea apart.", _form(DeepReviewForm)),
@@ -165,6 +171,40 @@ def kind_of(messages: Sequence[Message]) -> str:
     return next(name for name, kind in KINDS.items() if kind.phrase in messages[-1].content)
 
 
+def put(prompts: Path, replies: Path, into: Path = FOLDER) -> list[Path]:
+    """Record what a model has replied to prompts: each reply beside the prompt of its name.
+
+    ``python -m tests.strategies.recordings PROMPTS REPLIES`` does the same.
+
+    Args:
+        prompts: Files ``KIND-NUMBER.json``, a recording each but for its reply.
+        replies: Files ``KIND-NUMBER.txt``, the reply and nothing else; those that are there.
+        into: The recordings; an older one of the same name is replaced.
+
+    Raises:
+        ValueError: A reply cannot be read as its strategy would; then none is recorded.
+    """
+    found: dict[Path, Recording] = {}
+    faults = []
+    for file in sorted(replies.glob("*.txt")):
+        asked = json.loads((prompts / f"{file.stem}.json").read_text("utf-8"))
+        recorded = Recording.model_validate({**asked, "reply": file.read_text("utf-8")})
+        kind = kind_of(recorded.messages)
+        if kind.partition("/")[2] != file.stem.rpartition("-")[0]:
+            faults.append(f"{file.stem} is a prompt of the kind {kind}")
+        read = KINDS[kind].read(recorded)
+        if isinstance(read, Refused | Rejected):
+            faults.append(f"{file.stem}: {read.reason}")
+        found[into / f"{kind}-{file.stem.rpartition('-')[2]}.json"] = recorded
+    if faults:
+        raise ValueError("\n".join(faults))
+    for file, recorded in found.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        told = recorded.model_dump(mode="json", exclude_none=True)
+        file.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return list(found)
+
+
 def _block(messages: Sequence[Message]) -> str:
     found = _BLOCK.search(messages[-1].content)
     return found[1] if found else ""
@@ -191,4 +231,9 @@ class RecordedModel:
 
     def _meant(self, recorded: Recording) -> bool:
         first = recorded.messages[0].content
-        return "# Goal\n" not in first or f"# Goal\n{self.about}" in first
+        named = re.search(r"^# (?:Goal|Task)\n", first, re.MULTILINE)
+        return named is None or first[named.end() :].startswith(self.about)
+
+
+if __name__ == "__main__":
+    print(*put(Path(sys.argv[1]), Path(sys.argv[2])), sep="\n")

@@ -78,7 +78,6 @@ class Scientist:
             "mechanism": words,
             "expected": "It shows.",
             "assumptions": [f"assuming {words}"],
-            "predicted": None,
         }
 
     def _initial(self, user: str, rng: random.Random) -> object:
@@ -115,7 +114,7 @@ class Scientist:
 def _kind(fields: Mapping[str, Any]) -> str:
     marks = {
         "criteria": "plan",
-        "predicted": "idea",
+        "mechanism": "idea",
         "turns": "debate",
         "first_is_better": "match",
         "novelty": "initial",

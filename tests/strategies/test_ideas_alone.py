@@ -258,7 +258,7 @@ def test_a_few_unreadable_ideas_among_good_ones_do_no_harm(archive: Archive, fol
 
     def moody(messages: Sequence[Message]) -> str:
         reply = scientist(messages)
-        if '"predicted"' in reply and scientist.asked["idea"] % 3:
+        if '"mechanism"' in reply and scientist.asked["idea"] % 3:
             broken["idea"] += 1
             return "Hm."
         return reply

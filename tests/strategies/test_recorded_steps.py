@@ -30,7 +30,7 @@ from metasearch.strategies.co_scientist import CoScientist
 from metasearch.testing.scripted import failed, scored
 from tests.strategies import kit
 from tests.strategies.kit import Laboratory, Measure
-from tests.strategies.recordings import KINDS, RecordedModel, kind_of, recordings
+from tests.strategies.recordings import KINDS, RecordedModel, Recording, kind_of, put, recordings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "circle_packing"
 PACKING, TESTING = "Pack 26 circles", "Explain why small software projects"
@@ -74,6 +74,22 @@ def test_a_reply_is_read(kind: str, name: str) -> None:
     if isinstance(found, Program):
         assert found.digest != recorded.program.digest
         ast.parse(found.source)
+
+
+def test_replies_are_put_beside_their_prompts(tmp_path: Path) -> None:
+    recorded = recordings("co_scientist/implement")["co_scientist/implement-1"]
+    prompts, replies, into = (tmp_path / name for name in ("prompts", "replies", "into"))
+    prompts.mkdir()
+    replies.mkdir()
+    (prompts / "implement-7.json").write_text(recorded.model_dump_json(exclude={"reply"}))
+    (replies / "implement-7.txt").write_text("I would rather not.")
+    with pytest.raises(ValueError, match="implement-7: "):
+        put(prompts, replies, into)
+    assert not into.exists()
+    (replies / "implement-7.txt").write_text(recorded.reply)
+    (file,) = put(prompts, replies, into)
+    assert file == into / "co_scientist" / "implement-7.json"
+    assert Recording.model_validate_json(file.read_text()) == recorded
 
 
 def better(request: EvaluationRequest) -> EvaluationResult:
@@ -197,7 +213,8 @@ def test_the_co_scientist_turns_ideas_into_programs(archive: Archive) -> None:
 def test_the_co_scientist_debates_ideas_that_nobody_measures(archive: Archive) -> None:
     model = Admitting(about=TESTING)
     campaign = kit.load(EXAMPLE, "co_scientist", {}, concurrency=1)
-    goal = recordings("co_scientist/goal")["co_scientist/goal-2"].messages[0].content
+    asked = [recorded.messages[0].content for recorded in recordings("co_scientist/goal").values()]
+    (goal,) = (head for head in asked if f"# Goal\n{TESTING}" in head)
     description = goal.partition("# Goal\n")[2].partition("\n")[0]
     task = Task(description=description, objectives=(), seed_program=campaign.seed_program)
     options = CoScientist.Options(max_ideas=3, overview=3)
