@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -10,13 +11,30 @@ from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
+from rich.console import Console
 from typer.testing import Result
 
 from metasearch.archive import Archive
+from metasearch.campaign import Budget, Campaign
 from metasearch.campaign_file import load_campaign
+from metasearch.cli.dashboard import Dashboard
+from metasearch.cli.observers import PlainLines
 from metasearch.cli.report import plain, quoted
 from metasearch.cli.report_page import page
-from metasearch.facts import AnyFact, Assumption, Idea, Match, Overview, Plan, Review, Turn
+from metasearch.engine import Report
+from metasearch.exchange import Usage
+from metasearch.facts import (
+    AnyFact,
+    Assumption,
+    Idea,
+    Match,
+    Overview,
+    Plan,
+    Recorded,
+    Review,
+    Turn,
+)
+from metasearch.operators.idea_board import IdeaBoard
 
 Invoke = Callable[..., Result]
 
@@ -101,6 +119,66 @@ FACTS: list[AnyFact] = [
 @pytest.fixture
 def ideas(tmp_path: Path) -> Path:
     return stored(tmp_path, FACTS)
+
+
+HOSTILE = "\x1b[2J[red]gone[/red]"
+
+
+def thinking(folder: Path) -> tuple[Campaign, Report]:
+    """A campaign of ideas alone, and where it stands."""
+    stored(folder, [])
+    facts = [*FACTS, idea(HOSTILE)]
+    board = IdeaBoard()
+    for number, fact in enumerate(facts):
+        board.learn(Recorded(number=number, seq=number, step=number, position=0, fact=fact))
+    report = Report(
+        campaign="goal-abc123",
+        budget=Budget(ideas=9, usd=2.0),
+        evaluations=0,
+        outcomes={},
+        best=None,
+        usage=Usage(input_tokens=12_000, output_tokens=345, usd=0.125),
+        seconds=75.0,
+        asking=3,
+        evaluating=0,
+        lanes=0,
+        ideas=board.counts(),
+    )
+    return load_campaign(folder), report
+
+
+def test_lines_tell_of_each_idea_and_of_where_it_stands(tmp_path: Path) -> None:
+    campaign, report = thinking(tmp_path)
+    lines: list[str] = []
+    plain = PlainLines(campaign, lines.append)
+    plain.started(report, resumed=True)
+    plain.recorded(Recorded(number=13, seq=1, step=1, position=0, fact=idea(HOSTILE)))
+    plain.recorded(Recorded(number=14, seq=2, step=2, position=0, fact=passed(13)))
+    plain.finished(report, "ideas")
+    assert lines[0] == "goal-abc123 continues after 5 ideas: co_scientist, offline/evolve"
+    assert lines[1] == "idea 13 (explore): ␛[2J[red]gone[/red]"
+    assert re.fullmatch(
+        r"5/9 ideas \(1 discarded\); best 12\d\d ± \d+, idea 3: Both; 4 reviews, 2 matches; "
+        r"3 calls in flight; 12\.3k tokens, \$0\.12; 1m15s",
+        lines[2],
+    )
+    assert len(lines) == 3
+
+
+def test_the_dashboard_shows_ideas_and_no_empty_scores(tmp_path: Path) -> None:
+    campaign, report = thinking(tmp_path)
+    dashboard = Dashboard(campaign, Console(file=io.StringIO(), width=100, height=30))
+    dashboard.started(report, resumed=False)
+    dashboard.recorded(Recorded(number=13, seq=1, step=1, position=0, fact=idea(HOSTILE)))
+    out = Console(file=io.StringIO(), width=100, height=30)
+    out.print(dashboard.picture.draw(100, 30))
+    assert isinstance(out.file, io.StringIO)
+    shown = out.file.getvalue()
+    assert re.search(r"best +12\d\d ± \d+, idea 3: Both", shown)
+    assert "5 ideas (1 discarded), 4 reviews, 2 matches with a verdict" in shown
+    assert "5/9" in shown
+    assert "idea 13 (explore): ␛[2J[red]gone[/red]" in shown
+    assert not {"lanes", "candidates", "evaluations"} & set(shown.split())
 
 
 @pytest.fixture
