@@ -5,6 +5,20 @@ The only room with SQL. Rows stay inside; what comes out are frozen types.
 
 from metasearch.archive.archive import Archive, CampaignArchive, default_path
 from metasearch.archive.browse_campaigns import Best, ListedRun, Order, RunPage, Wanted
+from metasearch.archive.browse_candidates import (
+    ArtifactEntry,
+    CandidateOrder,
+    CandidatePage,
+    Column,
+    Comparison,
+    ListedCandidate,
+    OfColumn,
+    OfMetric,
+    OfParent,
+    OfText,
+    Term,
+)
+from metasearch.archive.columns import Settled, Spent
 from metasearch.archive.core import NOW
 from metasearch.archive.costs import Cost, Grouping
 from metasearch.archive.facts import (
@@ -24,11 +38,16 @@ __all__ = [
     "DIFFER",
     "NOW",
     "Archive",
+    "ArtifactEntry",
     "Best",
     "Bill",
     "CallBefore",
     "CampaignArchive",
     "CampaignSummary",
+    "CandidateOrder",
+    "CandidatePage",
+    "Column",
+    "Comparison",
     "Cost",
     "CurvePoint",
     "Duplicates",
@@ -36,12 +55,20 @@ __all__ = [
     "Event",
     "Grouping",
     "Held",
+    "ListedCandidate",
     "ListedRun",
     "Near",
+    "OfColumn",
+    "OfMetric",
+    "OfParent",
+    "OfText",
     "Order",
     "RunPage",
+    "Settled",
+    "Spent",
     "State",
     "StepRecord",
+    "Term",
     "Wanted",
     "default_path",
 ]

@@ -18,6 +18,8 @@ from pydantic import ValidationError
 
 from metasearch.archive import browse_campaigns, schema
 from metasearch.archive.browse_campaigns import Best, ListedRun, RunPage, Wanted
+from metasearch.archive.browse_candidates import Browsing
+from metasearch.archive.columns import Columns
 from metasearch.archive.core import Identity, evaluated, objective_of, stored_text
 from metasearch.archive.costs import Costs
 from metasearch.archive.database import BUSY_SECONDS, Database
@@ -77,7 +79,7 @@ def default_path() -> Path:
     return Path(named) if named else platformdirs.user_data_path("metasearch") / "archive.db"
 
 
-class CampaignArchive(Lease, Journal, Records, Costs, Neighbours):
+class CampaignArchive(Lease, Browsing, Columns, Journal, Records, Costs, Neighbours):
     """One campaign in an open archive: its facts to read, and to add to.
 
     Not to be shared between threads; every method is one short transaction.

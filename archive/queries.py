@@ -25,16 +25,17 @@ from metasearch.archive.mapping import (
     as_score,
 )
 from metasearch.archive.recordings import Recordings
-from metasearch.campaign import Budget, Campaign
+from metasearch.campaign import Budget, Campaign, CampaignFile
 from metasearch.candidate import Artifact, Candidate, Outcome, Score
 from metasearch.errors import ArchiveError
 from metasearch.facts import Kind, Recorded
+from metasearch.objectives import Objective
 from metasearch.program import NO_PROGRAM, Program
 
 _CHUNK = 1000
 """Candidates read at once: few round trips, little memory, no long-lived snapshot."""
 
-_CANDIDATES = """
+CANDIDATES = """
 SELECT c.number, c.step, c.outcome, c.digest, c.operator, c.island, c.stage, c.name, c.thought,
     c.length, coalesce(e.feedback, ''), coalesce(e.error, c.rejection),
     coalesce(e.seconds, 0.0), c.seq, c.gain IS NOT NULL, c.model, c.temperature, d.original
@@ -42,28 +43,28 @@ FROM candidate AS c LEFT JOIN evaluation AS e ON e.campaign = c.campaign AND e.s
     LEFT JOIN duplicate AS d ON d.campaign = c.campaign AND d.candidate = c.number
 WHERE c.campaign = :campaign AND
 """
-_ONE = _CANDIDATES + "c.number = :number"
-_SETTLED = _CANDIDATES + "c.outcome IS NOT NULL AND c.seq > :after ORDER BY c.seq LIMIT :limit"
-_RECENT = _CANDIDATES + (
+_ONE = CANDIDATES + "c.number = :number"
+_SETTLED = CANDIDATES + "c.outcome IS NOT NULL AND c.seq > :after ORDER BY c.seq LIMIT :limit"
+_RECENT = CANDIDATES + (
     "c.outcome IS NOT NULL AND c.seq <= :until ORDER BY c.seq DESC LIMIT :limit"
 )
-_QUEUED = _CANDIDATES + "c.outcome IS NULL ORDER BY c.number"
-_BEST = _CANDIDATES + (
+_QUEUED = CANDIDATES + "c.outcome IS NULL ORDER BY c.number"
+_BEST = CANDIDATES + (
     "c.gain IS NOT NULL AND c.seq <= :until ORDER BY c.gain DESC, c.number LIMIT :limit"
 )
 _OF_STEPS = (
-    _CANDIDATES
+    CANDIDATES
     + "c.outcome IS NOT NULL AND c.step >= :since AND c.step < :before ORDER BY c.step, c.call"
 )
-_AT = _CANDIDATES + "c.step = :step AND c.call = :call"
+_AT = CANDIDATES + "c.step = :step AND c.call = :call"
 _CHILDREN = (
-    _CANDIDATES
+    CANDIDATES
     # The plus keeps the planner from going through all facts up to there.
     + "c.outcome IS NOT NULL AND +c.seq <= :until AND c.number IN (SELECT child FROM lineage "
     + "WHERE campaign = :campaign AND parent = :number) ORDER BY c.number DESC LIMIT :limit"
 )
 _LINE = (
-    _CANDIDATES
+    CANDIDATES
     + """c.number IN (
     WITH RECURSIVE line(number) AS (
         VALUES (:number)
@@ -156,6 +157,16 @@ class Queries(Recordings):
     def seed_digest(self) -> str:
         """Of the seed program that the campaign was started with."""
         return self._identity.seed_digest
+
+    @property
+    def settings(self) -> CampaignFile:
+        """With which the campaign was last run."""
+        return self._identity.settings
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """In the file's order; best and curve go by the first one."""
+        return self.settings.listed_objectives
 
     def resolved(self) -> Campaign:
         """The campaign as it was last run: settings, seed program and evaluator."""
@@ -356,7 +367,7 @@ class Queries(Recordings):
             rows = connection.execute(_CURVE, (self._campaign,)).fetchall()
         return [as_curve_point(row) for row in rows]
 
-    def _candidates(self, query: str, **parameters: int) -> list[Candidate]:
+    def _candidates(self, query: str, **parameters: str | float | None) -> list[Candidate]:
         """The candidates that a query finds, with their scores and parents: three reads."""
         with self._database.reading() as connection:
             rows = connection.execute(query, {"campaign": self._campaign, **parameters}).fetchall()

@@ -403,6 +403,14 @@ class CampaignFile(Frozen):
     def _strip(cls, task: str) -> str:
         return task.strip()
 
+    @property
+    def listed_objectives(self) -> tuple[Objective, ...]:
+        """In the file's order; the first one is what ``target`` and ``best`` refer to."""
+        return tuple(
+            Objective.model_validate({"name": name, "direction": direction})
+            for name, direction in self.objectives.items()
+        )
+
 
 class Campaign(Frozen):
     """A campaign as it is run and stored: the resolved file and what it points to."""
@@ -428,10 +436,7 @@ class Campaign(Frozen):
 
         None in a campaign of ideas alone.
         """
-        return tuple(
-            Objective.model_validate({"name": name, "direction": direction})
-            for name, direction in self.settings.objectives.items()
-        )
+        return self.settings.listed_objectives
 
     @property
     def measures(self) -> bool:

@@ -12,7 +12,11 @@ from starlette.middleware.gzip import GZipMiddleware
 import metasearch
 from metasearch.web import assets, errors, login
 from metasearch.web.api import campaigns as campaigns_api
+from metasearch.web.api import candidates, points, progress, records, stream
+from metasearch.web.feed import Feed
+from metasearch.web.folds import CostStore, HealthStore
 from metasearch.web.pages import campaigns as campaigns_page
+from metasearch.web.points import PointStore
 from metasearch.web.readers import Readers
 from metasearch.web.security import Access, Guard
 
@@ -43,9 +47,14 @@ def create_app(archive: Path, access: Access | None = None) -> FastAPI:
     )
     app.state.readers = readers
     app.state.access = access
+    app.state.points = PointStore()
+    app.state.health = HealthStore()
+    app.state.costs = CostStore()
+    app.state.feed = Feed(readers)
     for router in (assets.router, login.router, campaigns_page.router):
         app.include_router(router, include_in_schema=False)
-    app.include_router(campaigns_api.router, prefix="/api")
+    for module in (campaigns_api, progress, candidates, records, points, stream):
+        app.include_router(module.router, prefix="/api")
     errors.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(Guard, access=access)  # the outermost: added last

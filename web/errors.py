@@ -53,6 +53,14 @@ class NotFound(Exception):
         self.nearest = nearest
 
 
+class NotModified(Exception):
+    """The browser has this version already."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(tag)
+        self.tag = tag
+
+
 class BadRequest(Exception):
     """A parameter has a value that cannot be."""
 
@@ -102,6 +110,7 @@ def respond(request: Request, failure: Failure, *, plain: bool = False) -> Respo
 def install(app: FastAPI) -> None:
     """Tell the application what to answer when an endpoint raises."""
     app.add_exception_handler(NotFound, _not_found)
+    app.add_exception_handler(NotModified, _not_modified)
     app.add_exception_handler(BadRequest, _bad_request)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -112,6 +121,11 @@ def install(app: FastAPI) -> None:
 async def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, NotFound)
     return respond(request, Failure(404, "Not found", error.text, error.nearest))
+
+
+async def _not_modified(request: Request, error: Exception) -> Response:
+    assert isinstance(error, NotModified)
+    return Response(status_code=304, headers={"ETag": error.tag})
 
 
 async def _bad_request(request: Request, error: Exception) -> Response:
