@@ -148,7 +148,9 @@ class StrategyConformance:
         run = archive.create(campaign)
         self.run(campaign, run)
         assert run.evaluations() == self.evaluations
-        assert run.queued() == []
+        # A repair may have taken the last evaluation: what others have paid for is kept for more.
+        kept = {step.number for step in run.unfinished_steps()}
+        assert {candidate.step for candidate in run.queued()} <= kept
 
     def test_one_evaluation_asks_no_model(self, tmp_path: Path, archive: Archive) -> None:
         campaign = self.load(tmp_path, budget__evaluations=1)
