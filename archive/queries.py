@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
+from metasearch.archive.commands import Commands
 from metasearch.archive.core import NOW, evaluated
 from metasearch.archive.database import damaged
 from metasearch.archive.facts import CurvePoint, Evaluation, Event, StepRecord
@@ -129,10 +130,6 @@ SELECT number FROM (
     SELECT number, seq FROM step INDEXED BY step_ended WHERE campaign = :campaign AND ended > :until
 ) WHERE seq < :until ORDER BY number
 """
-_BUDGET = """
-SELECT json_extract(settings, '$.budget') FROM settings
-WHERE campaign = ? AND seq <= ? ORDER BY seq DESC LIMIT 1
-"""
 _EVENTS = "SELECT * FROM event WHERE campaign = ? AND seq > ? ORDER BY seq LIMIT ?"
 _CURVE = "SELECT * FROM improvement WHERE campaign = ? ORDER BY seq"
 
@@ -140,7 +137,7 @@ _CURVE = "SELECT * FROM improvement WHERE campaign = ? ORDER BY seq"
 _NUMBERS = TypeAdapter(tuple[FiniteFloat, ...])
 
 
-class Queries(Recordings):
+class Queries(Recordings, Commands):
     """The facts of one campaign, to read."""
 
     @property
@@ -209,8 +206,13 @@ class Queries(Recordings):
             ) from None
 
     def best(self, limit: int = 1, *, until: int = NOW) -> list[Candidate]:
-        """The best scored ones by the first objective, best first; older first on ties."""
-        return self._candidates(_BEST, limit=limit, until=until)
+        """The best scored ones by the first objective, best first; older first on ties.
+
+        Those that a person has vetoed are left out.
+        """
+        vetoed = self.marks(until=until).vetoes
+        found = self._candidates(_BEST, limit=limit + len(vetoed), until=until)
+        return [candidate for candidate in found if candidate.number not in vetoed][:limit]
 
     def recent(self, limit: int, *, until: int = NOW) -> list[Candidate]:
         """The latest settled ones, newest first."""
@@ -348,13 +350,6 @@ class Queries(Recordings):
         with self._database.reading() as connection:
             return [number for (number,) in connection.execute(_OPEN, place)]
 
-    def budget(self, *, until: int = NOW) -> Budget:
-        """What the campaign was allowed at a place in the order of facts."""
-        with self._database.reading() as connection:
-            [text] = connection.execute(_BUDGET, (self._campaign, until)).fetchone()
-        with self._database.checked():
-            return Budget.model_validate_json(text)
-
     def events(self, after_seq: int = 0, limit: int = 1000) -> list[Event]:
         """What happened after a fact, oldest first."""
         with self._database.reading() as connection:
@@ -418,16 +413,17 @@ class PastView:
     """The facts up to a place in their order; satisfies :class:`metasearch.step.View`.
 
     A step that is run again after a crash must find what it found when it first opened,
-    whatever has been settled since.
+    whatever has been settled since. A candidate that was vetoed by then is invalid.
     """
 
     def __init__(self, queries: Queries, until: int) -> None:
         self._queries = queries
         self._until = until
+        self._marks = queries.marks(until=until)
 
     def candidate(self, number: int) -> Candidate:
         """See :class:`metasearch.step.View`."""
-        return self._queries.candidate(number)
+        return self._marks.seen(self._queries.candidate(number))
 
     def program(self, candidate: Candidate) -> Program:
         """See :class:`metasearch.step.View`."""
@@ -439,11 +435,12 @@ class PastView:
 
     def recent(self, limit: int) -> list[Candidate]:
         """See :class:`metasearch.step.View`."""
-        return self._queries.recent(limit, until=self._until)
+        return [self._marks.seen(c) for c in self._queries.recent(limit, until=self._until)]
 
     def children(self, number: int, limit: int = 100) -> list[Candidate]:
         """See :class:`metasearch.step.View`."""
-        return self._queries.children(number, limit, until=self._until)
+        found = self._queries.children(number, limit, until=self._until)
+        return [self._marks.seen(candidate) for candidate in found]
 
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """See :class:`metasearch.step.View`."""
@@ -471,4 +468,4 @@ class PastView:
 
     def budget(self) -> Budget:
         """See :class:`metasearch.step.View`."""
-        return self._queries.budget(until=self._until)
+        return self._queries.settings_in_force(until=self._until).budget
