@@ -145,5 +145,7 @@ class Width:
         twice the lanes, unless the lanes work it off before a model can answer.
         """
         waiting = self._in_flight.evaluating
+        if not waiting:
+            return False
         drained = waiting * self._measuring.seconds / self._measuring.lanes
         return waiting >= 2 * self._measuring.lanes and drained >= self._ask_seconds

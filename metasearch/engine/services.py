@@ -52,6 +52,7 @@ class Services:
         notice: Callable[[str], None],
         novelty: Novelty,
         outage: Outage,
+        recorded: Callable[[Recorded], None],
         settled: Callable[[Candidate], None],
         standing: Standing,
         width: Width,
@@ -72,6 +73,7 @@ class Services:
             notice: Tells a person something.
             novelty: Compares proposals with what there is.
             outage: Waits for what is away.
+            recorded: Is told of each fact, in a campaign of ideas alone.
             settled: Is told of each settled candidate.
             standing: Counts.
             width: Is told how long models take.
@@ -91,6 +93,7 @@ class Services:
         self._models = models
         self._novelty = novelty
         self._outage = outage
+        self._recorded = recorded if not campaign.measures else None
         self._settled = settled
         self._standing = standing
         self._width = width
@@ -198,7 +201,10 @@ class Services:
         if known is not None:
             return known
         recorded = self.archive.record(step.number, position, fact)
+        self._standing.learn(recorded)
         self._fold.take_in(recorded)
+        if self._recorded is not None:
+            self._recorded(recorded)
         return recorded
 
     def suggest(self, asked: Commanded) -> str:
