@@ -76,6 +76,10 @@ class AdvisedStep:
         """See :class:`metasearch.step.Step`."""
         return self._inner.choose_operator(operators, role=role)
 
+    def work_on(self, parent: Candidate, island: int | None = None) -> None:
+        """See :class:`metasearch.step.Step`."""
+        self._inner.work_on(parent, island)
+
     async def ask(
         self, messages: Sequence[Message], *, role: Role, temperature: float | None = None
     ) -> Reply:

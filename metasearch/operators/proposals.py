@@ -49,6 +49,7 @@ async def propose(
     and the next edit is one of the failed program. Between two budgets the model is asked to go
     through all of its work again. Of the conversation only the latest answers are kept.
     """
+    ctx.work_on(parent.candidate, island)
     deepening = isinstance(repairs, Deepening)
     begun, told = list(conversation), False
     talk = list(begun)

@@ -58,6 +58,7 @@ async def rewrite(
     Replies that cannot be used are archived as rejected, under ``operator`` or ``repair``.
     The program is not evaluated: another operator may go on with it.
     """
+    ctx.work_on(child.parents[0])
     talk = [task_message(ctx), Draft.of(prompt)]
     for attempt in range(repairs + 1):
         reply = await ctx.ask(tuple(talk), role="propose", temperature=temperature)

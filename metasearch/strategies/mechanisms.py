@@ -125,6 +125,7 @@ class Assisted:
         self.options = options
         self.experience = Experience(task.objectives)
         self.roles: tuple[Role, ...] = tuple(inner.roles)
+        self.takes_ideas = bool(getattr(inner, "takes_ideas", False))
         self.inherits: Sequence[str] = ()
         if options.insights is not None:
             self.roles = tuple(dict.fromkeys((*inner.roles, "reflect")))
