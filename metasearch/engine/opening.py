@@ -43,9 +43,11 @@ def open_run(
         changed.append("the objectives")
     if stored.seed_program.digest != campaign.seed_program.digest:
         changed.append("the seed program")
+    if not stored.measures and stored.settings.task != campaign.settings.task:
+        changed.append("the research goal")
     seed = run.of_call(0, 0)
-    scored = seed is not None and seed.scored
-    if not scored and (changed or (seed is not None and seed.outcome is not None)):
+    begun = seed.scored if seed is not None else not stored.measures and run.next_step() > 1
+    if not begun and (changed or (seed is not None and seed.outcome is not None)):
         return archive.create(campaign), False  # nothing to continue: its seed never scored
     if changed and not (accept and changed == ["the evaluator"]):
         fixed = (
@@ -55,10 +57,14 @@ def open_run(
         )
         raise CampaignChanged(
             f"{' and '.join(changed).capitalize()} of {campaign.name!r} changed since run "
-            f"{run.id} began: its {run.evaluations()} evaluations do not compare with new ones. "
+            f"{run.id} began: its {_contents(run, stored)} do not compare with new ones. "
             f"Undo the change to continue{fixed}, or start another run with --fresh."
         )
     return run, True
+
+
+def _contents(run: CampaignArchive, campaign: Campaign) -> str:
+    return f"{run.evaluations()} evaluations" if campaign.measures else "ideas"
 
 
 async def build_image(campaign: Campaign) -> None:
