@@ -44,7 +44,9 @@ WHERE place % (points / 60 + 1) = 0
 """
 _BEST = """
 SELECT number FROM candidate INDEXED BY candidate_gain
-WHERE campaign = ? AND gain IS NOT NULL ORDER BY gain DESC, number LIMIT 1
+WHERE campaign = ? AND gain IS NOT NULL
+    AND gain <= (SELECT best_gain FROM progress WHERE progress.campaign = candidate.campaign)
+ORDER BY gain DESC, number LIMIT 1
 """
 
 

@@ -113,7 +113,7 @@ class ProgressRow(Row, table=True):
     seconds: float = real()
     """Time that engines have held the campaign."""
     ended: str | None = words()
-    """``finished`` or ``paused`` if an engine said so."""
+    """``finished``, ``paused``, or ``held`` by a person, if an engine said so."""
     reason: str = words()
 
 

@@ -377,6 +377,8 @@ class CampaignFile(Frozen):
 
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     """The folder's name if not given."""
+    branched_from: str = Field(default="", max_length=100)
+    """The candidate of another campaign that is the seed program here, as ``ID#NUMBER``."""
     task: str = Field(min_length=1, max_length=100_000)
     """What the program should do, in words: the model reads this."""
     objectives: dict[str, Literal["maximize", "minimize"]] = Field(min_length=1)

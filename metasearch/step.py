@@ -154,6 +154,12 @@ class Step(Protocol):
             CampaignError: There is no such template, or it does not fit its values.
         """
 
+    def work_on(self, parent: Candidate, island: int | None = None) -> None:
+        """Say which program the step changes, before it asks.
+
+        What people say of a candidate's descendants or of an island is shown accordingly.
+        """
+
     def choose_operator(self, operators: Sequence[str], *, role: Role = "propose") -> str:
         """One of the operators that the step could use now, before it asks.
 

@@ -12,10 +12,11 @@ from rich.text import Text
 
 from metasearch import quantities
 from metasearch.archive import CampaignArchive, CampaignSummary, Duplicates
-from metasearch.cli import ensembles, records
+from metasearch.cli import commanding, ensembles, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.plot import step_plot
 from metasearch.cli.references import opened
+from metasearch.commands import hints_in_force
 from metasearch.errors import UsageError
 from metasearch.printable import one_line, printable
 from metasearch.program import Program
@@ -85,9 +86,18 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         curve = [(point.evaluation, point.score) for point in run.curve()]
         arms = ensembles.lines_of(run)
         duplicates = run.duplicates()
+        hints = hints_in_force(run.commands())
+        marks = run.marks()
+        commands = run.latest_commands(5)
+        in_force = run.settings_in_force()
     if as_json:
         told: dict[str, object] = {"ensembles": [line._asdict() for line in arms]}
         told["novelty"] = records.novelty(duplicates)
+        told["hints"] = [commanding.record(each) for each in hints]
+        told["favourites"], told["vetoes"] = list(marks.favourites), list(marks.vetoes)
+        told["commands"] = [commanding.record(each) for each in commands]
+        told["budget"] = in_force.budget.model_dump(mode="json")
+        told["concurrency"] = in_force.concurrency
         print_json(records.status(summary, test) | told)
         return
     facts = Table.grid(padding=(0, 2))
@@ -95,15 +105,15 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
     facts.add_column()
     facts.add_row("campaign", summary.id)
     facts.add_row("state", _state(summary))
+    if summary.settings.branched_from:
+        facts.add_row("branched from", one_line(summary.settings.branched_from))
     facts.add_row("strategy", one_line(summary.strategy))
     facts.add_row("model", one_line(", ".join(summary.models)))
     facts.add_row("best", best_text(summary))
     if test:
         shown = (f"{name} {quantities.score(value)}" for name, value in test.items())
         facts.add_row("on test", one_line(", ".join(shown)))
-    facts.add_row(
-        "evaluations", _of_budget(summary.evaluations, summary.settings.budget.evaluations)
-    )
+    facts.add_row("evaluations", _of_budget(summary.evaluations, in_force.budget.evaluations))
     facts.add_row("outcomes", quantities.outcomes(summary.outcomes))
     if duplicates.saved:
         facts.add_row("duplicates", _duplicates(duplicates))
@@ -112,6 +122,14 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         f"{quantities.count(summary.usage.tokens)} tokens, {quantities.usd(summary.usage.usd)}, "
         f"{quantities.duration(summary.seconds)}",
     )
+    for each in hints:
+        facts.add_row(each.command.kind, one_line(f"{each.number} {each.command}", 200))
+    if marks.favourites:
+        facts.add_row("favourites", ", ".join(f"#{n}" for n in list(marks.favourites)[-20:]))
+    if marks.vetoes:
+        facts.add_row("vetoed", ", ".join(f"#{n}" for n in list(marks.vetoes)[-20:]))
+    for each in commands:
+        facts.add_row("command", commanding.line(each))
     out = console()
     out.print(facts)
     if arms:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.campaign import Campaign, Price, Role
+from metasearch.campaign import Campaign, CampaignFile, Price, Role
 from metasearch.engine.observer import Observer
 from metasearch.errors import CampaignChanged, UsageError
 from metasearch.exchange import Exchange, ExchangeState
@@ -144,6 +144,18 @@ def tell_prompts(stored: Campaign, campaign: Campaign, observer: Observer) -> No
     )
     if names:
         observer.notice(f"Prompt templates that have changed: {', '.join(names)}.")
+
+
+def tell_commanded(asked: CampaignFile, in_force: CampaignFile, observer: Observer) -> None:
+    """Say what commands have changed of the settings that a run is asked with."""
+    limits = dict(in_force.budget) | {"concurrency": in_force.concurrency}
+    before = dict(asked.budget) | {"concurrency": asked.concurrency}
+    changed = [f"{name} {limit:g}" for name, limit in limits.items() if limit != before[name]]
+    if changed:
+        observer.notice(
+            f"By earlier commands: {', '.join(changed)}. To go by another value, change it in "
+            "campaign.toml or name it as an option."
+        )
 
 
 def ledger_of(campaign: Campaign, run: CampaignArchive) -> Ledger:

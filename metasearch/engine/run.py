@@ -23,9 +23,11 @@ from metasearch.engine.opening import (
     open_run,
     recordings_for,
     task_of,
+    tell_commanded,
     tell_prompts,
     with_prices,
 )
+from metasearch.engine.orders import decline_outdated
 from metasearch.errors import (
     ArchiveError,
     BudgetExhausted,
@@ -76,7 +78,10 @@ async def run_campaign(
     strategy = load_strategy(campaign.settings.strategy, task)
     with Archive.open(archive_path, create=True) as archive:
         run, resumed = open_run(archive, campaign, fresh=fresh, accept=accept_evaluator)
+        if held := run.held_back():
+            observer.notice(f"The campaign was {held}; starting it continues it.")
         with run.hold(), _pausing(run):
+            decline_outdated(run)
             async with asyncio.TaskGroup() as group:
                 heart = group.create_task(_beat(run))
                 reason, report = await _search(
@@ -102,7 +107,9 @@ async def _search(
 ) -> tuple[str, Report]:
     """Open the rooms, run the engine in them, measure the best on the test split."""
     before = run.resolved()
-    settings, stored = campaign.settings, before.settings
+    settings, stored = run.settings_in_force(campaign.settings), before.settings
+    tell_commanded(campaign.settings, settings, observer)
+    asked, campaign = campaign, campaign.model_copy(update={"settings": settings})
     lost = run.mark_lost()
     ledger = ledger_of(campaign, run)
     models = ModelClient(
@@ -133,7 +140,7 @@ async def _search(
             if stored.strategy != settings.strategy:
                 close_steps(run, stored.strategy.name, observer)
             tell_prompts(before, campaign, observer)
-            run.update(with_prices(campaign, checked.result()))
+            run.update(with_prices(asked, checked.result()))
             reason = await engine.run()
         best = engine.report().best
         if settings.evaluator.test and reason != INTERRUPTED and best is not None:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel
 
-from metasearch.archive import CampaignArchive
+from metasearch import facts
+from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
 from metasearch.campaign_file import CAMPAIGN_FILE, read_beside
 from metasearch.candidate import Candidate
+from metasearch.commands import MANY, PERSON, Commanded, Idea
 from metasearch.engine.fold import Fold
 from metasearch.engine.gate import Gate, Parked
 from metasearch.engine.in_flight import InFlight, Width
@@ -18,6 +20,7 @@ from metasearch.engine.novelty import Novelty
 from metasearch.engine.outage import Outage
 from metasearch.engine.ports import Models
 from metasearch.engine.standing import Standing
+from metasearch.engine.steering import Steering
 from metasearch.engine.steps import LiveStep
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded
@@ -40,6 +43,7 @@ class Services:
         task: Task,
         ensembles: Ensembles,
         *,
+        ideas: bool,
         fold: Fold,
         gate: Gate,
         in_flight: InFlight,
@@ -59,6 +63,7 @@ class Services:
             archive: The campaign's facts.
             task: What prompts may know.
             ensembles: Choose the models.
+            ideas: Whether the strategy has ideas of its own, which those of people join.
             fold: Takes in what is new.
             gate: Lets steps go on, or parks them.
             in_flight: The steps under way.
@@ -77,6 +82,7 @@ class Services:
         self.seed = campaign.settings.seed
         self.ensembles = ensembles
         self.notice = notice
+        self._ideas = ideas
         self._folder = campaign.folder
         self._fold = fold
         self._gate = gate
@@ -93,6 +99,10 @@ class Services:
         """A text file of the campaign's folder that a strategy's option names."""
         where = self._folder / CAMPAIGN_FILE
         return read_beside(where, "strategy.options names", path)
+
+    def steering(self, record: StepRecord) -> Steering:
+        """What people have said before a step was opened."""
+        return Steering(self.archive, record.number, record.seq, ideas=self._ideas)
 
     async def prompt_tokens(self, role: Role) -> int:
         """Most tokens of a prompt for this role."""
@@ -189,6 +199,26 @@ class Services:
         self._fold.take_in(recorded)
         return recorded
 
+    def suggest(self, asked: Commanded) -> str:
+        """Add a person's idea to those that the strategy rates, in a step of its own.
+
+        Returns:
+            What it has become, in words.
+        """
+        assert isinstance(asked.command, Idea)
+        text = asked.command.text
+        idea = facts.Idea(title=text.splitlines()[0], claim=text, operator=PERSON)
+        # An engine may have died between this and its answer.
+        known = self.archive.facts("idea", limit=MANY)
+        recorded = next((r for r in known if r.seq > asked.seq and r.fact == idea), None)
+        if recorded is None:
+            step = self.archive.open_step()
+            recorded = self.archive.record(step.number, 0, idea)
+            self.archive.end_step(step.number)
+            self._in_flight.skip(step.number)
+            self._fold.take_in(recorded)
+        return f"taken: it is the idea {recorded.number}"
+
     async def settled(self, before: int, since: int) -> Sequence[Candidate]:
         """Candidates of the steps from ``since`` up to ``before``, once these have ended."""
         while not self._in_flight.all_ended_before(before):
@@ -199,6 +229,7 @@ class Services:
         """Wait until the step may cost something."""
         if not self._gate.closed:
             await step.admitted.wait()
+            await self._outage.wait_for_release()
         if self._gate.closed:
             raise Parked
 

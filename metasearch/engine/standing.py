@@ -27,6 +27,7 @@ class Standing:
         curve: (evaluations, first objective) at each improvement.
         idle_steps: Steps in a row, up to now, that evaluated nothing and recorded nothing.
         fruitless_steps: Proposing steps in a row that evaluated nothing, whatever they recorded.
+        budget: What limits it; may be changed while it runs.
         unusable_steps: Proposing steps in a row that gave no program at all.
     """
 
@@ -41,7 +42,7 @@ class Standing:
         self.fruitless_steps = 0
         self.unusable_steps = 0
         self._archive = archive
-        self._budget = budget
+        self.budget = budget
         self._ledger = ledger
         self._objective = objective
 
@@ -78,15 +79,19 @@ class Standing:
         elif unusable:
             self.unusable_steps += 1
 
+    def look_again(self) -> None:
+        """Find the best again, after people have said which ones do not count."""
+        self.best = next(iter(self._archive.best()), None)
+
     @property
     def evaluations_left(self) -> int:
         """How many more candidates may be evaluated."""
-        limit = self._budget.evaluations
+        limit = self.budget.evaluations
         return sys.maxsize if limit is None else limit - self.evaluations
 
     def reached(self) -> str | None:
         """The name of the first limit that is reached, if any."""
-        budget, spent = self._budget, self._ledger.spent
+        budget, spent = self.budget, self._ledger.spent
         if self.evaluations_left <= 0:
             return "evaluations"
         if budget.tokens is not None and spent.tokens >= budget.tokens:

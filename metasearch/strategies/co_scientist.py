@@ -66,6 +66,7 @@ class CoScientist:
 
     paper: ClassVar[str] = "Towards an AI co-scientist, arXiv 2502.18864"
     idea: ClassVar[str] = "ideas are reviewed, debated and evolved; the best become programs"
+    takes_ideas: ClassVar[bool] = True
     roles: ClassVar[tuple[Role, ...]] = ("propose", "review", "judge", "summarise")
     Options = CoScientistOptions
 
