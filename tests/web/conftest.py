@@ -15,7 +15,6 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from metasearch.archive import Archive
 from tests.web.kit import Serve, Visit, serving
 
-
 expect.set_options(timeout=20_000)  # other tests may keep the machine busy
 
 

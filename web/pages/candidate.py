@@ -104,9 +104,7 @@ def diff(
 
 
 @router.get(_HERE + "/source")
-def source(
-    request: Request, run: Run, found: Found, file: Place = 0, start: Place = 0
-) -> Response:
+def source(request: Request, run: Run, found: Found, file: Place = 0, start: Place = 0) -> Response:
     """A file of its program, in colour; a long one in parts."""
     files = list(api.program_of(run, found).items())
     if not files:
@@ -250,6 +248,7 @@ def _tab(
         run=run,
         head=head(run, found),
         tab="conversation" if tab == "message" else tab,
+        status=200,
         **context,
     )
 
@@ -269,4 +268,3 @@ def _fitting(lines: list[str], start: int) -> int:
         if room < 0:
             return max(end, start + 1)
     return len(lines)
-

@@ -75,7 +75,9 @@ def cards(calls: Sequence[Exchange], first: int, reading: str) -> list[Card]:
     shown: dict[tuple[str, str], str] = {}
     found = []
     room = ROOM
-    names = list(labels(calls)) if first == 0 else [f"call {first + n + 1}" for n in range(len(calls))]
+    names = (
+        list(labels(calls)) if first == 0 else [f"call {first + n + 1}" for n in range(len(calls))]
+    )
     for place, (label, call) in enumerate(zip(names, calls, strict=True), first):
         request = ""
         said: list[Said] = []
@@ -99,7 +101,7 @@ def messages_of(call: Exchange) -> list[Message]:
 
 
 def labels(calls: Sequence[Exchange]) -> Iterator[str]:
-    """What each call was for, as far as its place tells: draft, repair 1, reflection 1, value, ..."""
+    """What each call was for, as far as its place tells: draft, repair 1, reflection 1, ..."""
     count: Counter[str] = Counter()
     before: Exchange | None = None
     for call in calls:

@@ -34,9 +34,7 @@ def program(run: Run, found: Found) -> Response:
 
 
 @router.get(_HERE + "/{position}")
-def file(
-    run: Run, found: Found, position: Annotated[int, Path(ge=0, le=10**6)]
-) -> Response:
+def file(run: Run, found: Found, position: Annotated[int, Path(ge=0, le=10**6)]) -> Response:
     """One file of it, as it is."""
     files = _files(program_of(run, found), found.number)
     if position >= len(files):

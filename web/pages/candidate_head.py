@@ -7,11 +7,15 @@ from typing import NamedTuple
 
 from metasearch.archive import Background, CampaignArchive, Evaluation
 from metasearch.candidate import Candidate, Score, Split
+from metasearch.commands import Commanded
 from metasearch.exchange import Usage
 from metasearch.web.rendering import segment
 
 ERROR_LINES = 12
 """Of a failure's error, the last ones, that are shown first."""
+_ERROR = 2_000
+"""Characters of them."""
+_HINTS = 20
 
 
 class Tab(NamedTuple):
@@ -19,7 +23,8 @@ class Tab(NamedTuple):
 
     name: str
     title: str
-    count: int | None = None
+    number: int | None = None
+    """Of the things in it."""
 
 
 class Objective(NamedTuple):
@@ -50,6 +55,11 @@ class Head(NamedTuple):
     following: int | None
     best: int | None
     background: Background
+    hints: tuple[Commanded, ...]
+    """What people said that its prompt showed."""
+    favourite: bool
+    veto: str | None
+    """Why people do not want it; perhaps empty."""
     tabs: tuple[Tab, ...]
 
     @property
@@ -73,6 +83,8 @@ def head(run: CampaignArchive, found: Candidate) -> Head:
     number = found.number
     best = run.best()
     background = run.background(found)
+    hints = tuple(run.commanded(each) for each in run.steered_by(number)[:_HINTS])
+    marks = run.marks()
     spent = Usage()
     for call in run.calls_before(number):
         if call.since:
@@ -83,14 +95,17 @@ def head(run: CampaignArchive, found: Candidate) -> Head:
         address=address_of(run, number),
         campaign=run.id,
         objectives=_objectives(run, found),
-        error="\n".join(found.error.splitlines()[-ERROR_LINES:]),
+        error="\n".join(found.error[-_ERROR:].splitlines()[-ERROR_LINES:]),
         usd=spent.usd,
         tokens=spent.tokens,
         previous=number - 1 if number else None,
         following=number + 1 if _exists(run, number + 1) else None,
         best=best[0].number if best else None,
         background=background,
-        tabs=tuple(_tabs(run, found, background)),
+        hints=hints,
+        favourite=number in marks.favourites,
+        veto=marks.vetoes.get(number),
+        tabs=tuple(_tabs(run, found, sum(map(len, background)) + len(hints))),
     )
 
 
@@ -132,16 +147,16 @@ def _objectives(run: CampaignArchive, found: Candidate) -> tuple[Objective, ...]
     )
 
 
-def _tabs(run: CampaignArchive, found: Candidate, background: Background) -> list[Tab]:
+def _tabs(run: CampaignArchive, found: Candidate, facts: int) -> list[Tab]:
     number = found.number
     artifacts = len(run.artifact_entries(number))
     calls = run.call_count(number)
-    facts = sum(map(len, background))
     tabs = []
     if found.parents and found.digest is not None:
         tabs.append(Tab("diff", "Diff"))
     if found.digest is not None:
-        tabs.append(Tab("source", "Source", len(run.file_sizes(number)) or None))
+        files = len(run.file_sizes(number))
+        tabs.append(Tab("source", "Source", files if files > 1 else None))
     tabs.append(Tab("scores", "Scores"))
     if artifacts:
         tabs.append(Tab("artifacts", "Artifacts", artifacts))
