@@ -91,7 +91,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> Iterator[ht
 def _text(response: httpx.Response) -> str:
     assert response.status_code == 200, response.text[:500]
     text = " ".join(unescape(re.sub(r"<[^>]+>", " ", response.text)).split())
-    return text.replace(" ,", ",").replace(" :", ":")
+    return text.replace(" ,", ",").replace(" :", ":").replace(" ;", ";")
 
 
 def test_the_strip_tells_score_interval_and_change(pages: httpx.Client) -> None:
@@ -224,7 +224,7 @@ def test_the_conversation_has_three_readings(pages: httpx.Client) -> None:
     assert "better **now**" in plain.text
     request = _text(pages.get("1/conversation", params={"reading": "request"}))
     assert '"model": "judge"' in request
-    assert _text(pages.get("1/conversation/2/3")).endswith("Again, 0.")
+    assert "Back to the conversation Again, 0." in _text(pages.get("1/conversation/2/3"))
     assert pages.get("1/conversation/2/99").status_code == 404
 
 

@@ -22,7 +22,7 @@ ROOM = 120_000
 WHOLE = 1_000_000
 """Lines of context that leave nothing out."""
 
-_WORDS = re.compile(r"\w+|\s+|.")
+_WORDS = re.compile(r"\d[\w.]*|\w+|\s+|.")
 _MAX_WORDS = 400
 """In a line that is compared word by word."""
 _ALIKE = 0.4
