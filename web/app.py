@@ -16,6 +16,7 @@ from metasearch.web.api import candidates, points, progress, records, stream
 from metasearch.web.feed import Feed
 from metasearch.web.folds import CostStore, HealthStore
 from metasearch.web.pages import campaigns as campaigns_page
+from metasearch.web.pages import candidate, candidate_files, candidate_pair
 from metasearch.web.points import PointStore
 from metasearch.web.readers import Readers
 from metasearch.web.security import Access, Guard
@@ -53,6 +54,8 @@ def create_app(archive: Path, access: Access | None = None) -> FastAPI:
     app.state.feed = Feed(readers)
     for router in (assets.router, login.router, campaigns_page.router):
         app.include_router(router, include_in_schema=False)
+    for part in (candidate, candidate_files, candidate_pair):
+        app.include_router(part.router, include_in_schema=False)
     for module in (campaigns_api, progress, candidates, records, points, stream):
         app.include_router(module.router, prefix="/api")
     errors.install(app)
