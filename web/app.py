@@ -15,9 +15,12 @@ from metasearch.web.api import campaigns as campaigns_api
 from metasearch.web.api import candidates, points, progress, records, stream
 from metasearch.web.api import commands as commands_api
 from metasearch.web.api import compare as compare_api
+from metasearch.web.api import ideas as ideas_api
+from metasearch.web.boards import BoardStore
 from metasearch.web.feed import Feed
 from metasearch.web.folds import CostStore, HealthStore
 from metasearch.web.pages import campaigns as campaigns_page
+from metasearch.web.pages import candidate, candidate_files, candidate_pair, tournament
 from metasearch.web.pages import commands as commands_page
 from metasearch.web.pages import compare as compare_page
 from metasearch.web.pages import new as new_page
@@ -62,20 +65,16 @@ def create_app(
     app.state.health = HealthStore()
     app.state.costs = CostStore()
     app.state.feed = Feed(readers)
+    app.state.boards = BoardStore()
     for router in (assets.router, login.router, campaigns_page.router):
         app.include_router(router, include_in_schema=False)
-    for pages in (commands_page, new_page, compare_page):
-        app.include_router(pages.router, include_in_schema=False)
-    for module in (
-        campaigns_api,
-        progress,
-        candidates,
-        records,
-        points,
-        stream,
-        commands_api,
-        compare_api,
-    ):
+    for part in (candidate, candidate_files, candidate_pair):
+        app.include_router(part.router, include_in_schema=False)
+    for part in (commands_page, new_page, compare_page, tournament):
+        app.include_router(part.router, include_in_schema=False)
+    for module in (campaigns_api, progress, candidates, records, points, stream):
+        app.include_router(module.router, prefix="/api")
+    for module in (commands_api, compare_api, ideas_api):
         app.include_router(module.router, prefix="/api")
     errors.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

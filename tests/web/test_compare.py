@@ -24,7 +24,10 @@ def score(run: CampaignArchive, *values: float) -> None:
         program = Program(files={"p.py": f"x = {number}"})
         run.queue_candidate(step.number, 0, program, operator="o")
         measured = StageResult(
-            stage="evaluate", passed=True, seconds=0.1, scores={"score": Score(value=value, low=value, high=value)}
+            stage="evaluate",
+            passed=True,
+            seconds=0.1,
+            scores={"score": Score(value=value, low=value, high=value)},
         )
         result = EvaluationResult(outcome=Outcome.SCORED, stages=(measured,))
         run.settle(number, result)

@@ -1,0 +1,141 @@
+"""The tournament of ideas, one idea, and one match."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from metasearch.archive import CampaignArchive
+from metasearch.operators.idea_board import RatedIdea
+from metasearch.web.boards import TOP, BoardStore, Tournament
+from metasearch.web.errors import NotFound, find_run
+from metasearch.web.readers import Reader
+from metasearch.web.rendering import page, segment, with_query
+
+router = APIRouter(prefix="/c/{campaign}")
+
+IDEAS, MATCHES = 100, 50
+"""In one page."""
+
+WIDTH = 160
+"""Pixels of a rating's bar."""
+
+Number = Annotated[int, Path(ge=0, le=2**53)]
+
+
+class Bar(NamedTuple):
+    """A rating and its interval as places on a bar."""
+
+    low: float
+    value: float
+    high: float
+
+
+@router.get("/tournament")
+def tournament(
+    request: Request,
+    archive: Reader,
+    campaign: str,
+    skip: Annotated[int, Query(ge=0, le=10**6)] = 0,
+    before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+) -> Response:
+    """Ratings, win matrix, matches and overview."""
+    run = find_run(archive, campaign)
+    seq, state = run.version()
+    now = _now(request, run)
+    shown = now.ranking[skip : skip + IDEAS]
+    numbers = [n for n in sorted(now.matches, reverse=True) if before is None or n < before]
+    base = f"/c/{segment(run.id)}"
+    return page(
+        request,
+        "tournament.html",
+        run=run,
+        base=base,
+        seq=seq,
+        state=state,
+        now=now,
+        shown=shown,
+        skip=skip,
+        bars=_bars(shown),
+        width=WIDTH,
+        more=with_query(f"{base}/tournament", skip=skip + IDEAS)
+        if len(now.ranking) > skip + IDEAS
+        else None,
+        top=now.ranking[:TOP],
+        meetings=now.meetings(),
+        listed=numbers[:MATCHES],
+        older=with_query(f"{base}/tournament", before=numbers[MATCHES - 1])
+        if len(numbers) > MATCHES
+        else None,
+    )
+
+
+@router.get("/ideas/{number}")
+def idea(request: Request, archive: Reader, campaign: str, number: Number) -> Response:
+    """An idea: its text, its reviews, its matches, and what came of it."""
+    run = find_run(archive, campaign)
+    now = _now(request, run)
+    found = now.ideas.get(number)
+    if found is None:
+        raise NotFound(f"The campaign {run.id} has no idea {number}.", _all(run))
+    children = [each.number for each in now.ranking if number in each.idea.parents]
+    return page(
+        request,
+        "idea.html",
+        run=run,
+        base=f"/c/{segment(run.id)}",
+        now=now,
+        found=found,
+        place=[each.number for each in now.ranking].index(number) + 1,
+        children=sorted(children)[:100],
+        matches=sorted(found.matches, reverse=True)[:MATCHES],
+    )
+
+
+@router.get("/matches/{number}")
+def match(request: Request, archive: Reader, campaign: str, number: Number) -> Response:
+    """A match: the two ideas, what was said, and the verdict."""
+    run = find_run(archive, campaign)
+    now = _now(request, run)
+    found = now.matches.get(number)
+    if found is None:
+        raise NotFound(f"The campaign {run.id} has no match {number}.", _all(run))
+    return page(
+        request,
+        "match.html",
+        run=run,
+        base=f"/c/{segment(run.id)}",
+        now=now,
+        number=number,
+        found=found,
+    )
+
+
+def _now(request: Request, run: CampaignArchive) -> Tournament:
+    boards: BoardStore = request.app.state.boards
+    return boards.tournament(run)
+
+
+def _all(run: CampaignArchive) -> tuple[str, str]:
+    return "its tournament", f"/c/{segment(run.id)}/tournament"
+
+
+def _bars(shown: Sequence[RatedIdea]) -> dict[int, Bar]:
+    """Where ratings stand between the lowest and the highest end of all that are shown."""
+    ends = [end for each in shown for end in each.rating.interval]
+    if not ends:
+        return {}
+    low, span = min(ends), (max(ends) - min(ends)) or 1.0
+
+    def at(rating: float) -> float:
+        return round(4 + (WIDTH - 8) * (rating - low) / span, 1)
+
+    return {
+        each.number: Bar(
+            at(each.rating.interval[0]), at(each.rating.value), at(each.rating.interval[1])
+        )
+        for each in shown
+    }
