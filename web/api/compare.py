@@ -58,7 +58,11 @@ def chosen(archive: Archive, c: list[str]) -> list[Side]:
     if not 2 <= len(names) <= MOST:
         raise BadRequest(f"c: name 2 to {MOST} campaigns, not {len(names)}.")
     runs = [find_run(archive, name) for name in names]
-    return [Side(run, run.summary()) for run in {run.id: run for run in runs}.values()]
+    found = {run.id: run for run in runs}
+    for run in found.values():
+        if not run.objectives:
+            raise BadRequest(f"c: {run.id} has ideas alone, and nothing measured to compare.")
+    return [Side(run, run.summary()) for run in found.values()]
 
 
 @router.get("/compare")

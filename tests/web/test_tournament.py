@@ -1,0 +1,148 @@
+"""The tournament of ideas, over facts that hostile models may have written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from metasearch.archive import Archive, CampaignArchive
+from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
+from metasearch.facts import AnyFact, Idea, Match, Origin, Overview, Plan, Review, Turn
+from metasearch.program import Program
+from tests.web.kit import Serve, Visit, add_run
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e\x1b[31m"
+
+
+def tell(run: CampaignArchive, *facts: AnyFact) -> list[int]:
+    """Record facts in a step of their own; their numbers."""
+    step = run.open_step()
+    numbers = [recorded.number for recorded in run.record_all(step.number, facts)]
+    run.end_step(step.number)
+    return numbers
+
+
+def ideas(run: CampaignArchive, many: int) -> list[int]:
+    """So many ideas of which the earlier one always wins, and the last one is discarded."""
+    tell(run, Plan(goal="A goal.", criteria=(HOSTILE,)))
+    numbers = tell(
+        run,
+        *(Idea(title=f"Idea {n} {HOSTILE}", claim=HOSTILE, operator="explore") for n in range(many)),
+    )
+    tell(run, *(Review(idea=n, method="initial", verdict="pass", text=HOSTILE) for n in numbers))
+    tell(run, Review(idea=numbers[-1], method="deep", verdict="fail", text="It repeats."))
+    for place, a in enumerate(numbers):
+        for b in numbers[place + 1 :]:
+            debate = (Turn(speaker="one", text=HOSTILE), Turn(speaker="two", text="No."))
+            tell(
+                run,
+                Match(
+                    between="ideas",
+                    contestants=(b, a),
+                    shares=(0.0, 1.0),
+                    mode="debate",
+                    transcript=debate,
+                    rationale=HOSTILE,
+                    judge="openai/judge",
+                ),
+            )
+    tell(run, Overview(purpose="summary", text=f"All in all. {HOSTILE}", ideas=tuple(numbers[:2])))
+    return numbers
+
+
+def build(run: CampaignArchive, idea: int, value: float) -> None:
+    """A program of an idea, which is measured."""
+    step = run.open_step()
+    program = Program(files={"p.py": f"x = {value}"})
+    candidate = run.queue_candidate(step.number, 0, program, operator="implement")
+    run.record(step.number, 0, Origin(candidate=candidate.number, ideas=(idea,)))
+    score = Score(value=value, low=value, high=value)
+    stage = StageResult(stage="evaluate", scores={"score": score}, passed=True, seconds=0.1)
+    run.settle(candidate.number, EvaluationResult(outcome=Outcome.SCORED, stages=(stage,)))
+    run.end_step(step.number)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    with Archive.open(tmp_path / "a.db", create=True) as archive:
+        yield archive
+
+
+@pytest.fixture
+def client(archive: Archive, tmp_path: Path, serve: Serve) -> Iterator[httpx.Client]:
+    with serve(tmp_path / "a.db") as client:
+        yield client
+
+
+def test_ratings_follow_the_matches_and_meet_the_scores(
+    archive: Archive, client: httpx.Client
+) -> None:
+    run = add_run(archive, "thinks")
+    assert "No idea is recorded yet" in client.get("/c/thinks/tournament").text
+    numbers = ideas(run, 4)
+    told = client.get("/api/campaigns/thinks/ideas").json()
+    assert [each["number"] for each in told["ideas"]] == numbers
+    assert [each["state"] for each in told["ideas"]] == ["admitted"] * 3 + ["discarded"]
+    assert (told["ideas"][0]["won"], told["ideas"][0]["lost"]) == (3, 0)
+    assert told["correlation"] is None
+    for idea, value in zip(numbers[:3], (1.0, 2.0, 3.0), strict=True):
+        build(run, idea, value)
+    told = client.get("/api/campaigns/thinks/ideas").json()
+    assert told["correlation"] == pytest.approx(-1)
+    assert [each["score"] for each in told["ideas"]] == [1.0, 2.0, 3.0, None]
+    judged = Match(
+        between="ideas",
+        contestants=(numbers[0], numbers[2]),
+        shares=(0.2, 0.8),
+        purpose="calibration",
+    )
+    tell(run, judged)
+    assert client.get("/api/campaigns/thinks/ideas").json()["agreement"] == 1
+    text = client.get("/c/thinks/tournament").text
+    assert "-1.00 over 3 ideas" in text
+    assert "on 100 % of 1 pairs" in text
+
+
+def test_what_models_wrote_is_inert(archive: Archive, client: httpx.Client) -> None:
+    run = add_run(archive, "thinks")
+    numbers = ideas(run, 3)
+    matches = [f.number for f in run.all_facts() if f.fact.kind == "match"]
+    addresses = [f"/c/thinks/ideas/{n}" for n in numbers]
+    addresses += [f"/c/thinks/matches/{n}" for n in matches]
+    for address in ["/c/thinks/tournament", *addresses]:
+        answer = client.get(address)
+        assert answer.status_code == 200
+        for raw in ("<script>alert", "<img src=x", "\u202e", "\x1b"):
+            assert raw not in answer.text, (address, raw)
+    assert client.get("/c/thinks/ideas/999").status_code == 404
+    assert client.get(f"/c/thinks/ideas/{matches[0]}").status_code == 404
+    assert client.get(f"/c/thinks/matches/{numbers[0]}").status_code == 404
+
+
+@pytest.mark.slow
+def test_the_pages_in_a_browser(archive: Archive, client: httpx.Client, browser: Browser) -> None:
+    run = add_run(archive, "thinks")
+    for idea in ideas(run, 8)[:4]:
+        build(run, idea, 1.0 + idea)
+    context = browser.new_context(base_url=str(client.base_url), color_scheme="dark")
+    visit = Visit(context.new_page())
+    page = visit.page
+    page.goto("/c/thinks/tournament")
+    assert not visit.accessibility()
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert visit.sideways() == 0
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Reviews")).to_be_visible()
+    assert not visit.accessibility()
+    assert visit.sideways() == 0
+    page.locator("a[href*='/matches/']").first.click()
+    expect(page.get_by_role("heading", name="Debate")).to_be_visible()
+    assert not visit.accessibility()
+    assert visit.sideways() == 0
+    context.close()
+    assert not visit.faults, visit.faults
