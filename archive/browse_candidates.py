@@ -302,20 +302,21 @@ class Browsing(Journal, Queries):
 
     def _place(self, candidate: Candidate) -> tuple[float, int]:
         objective = self._identity.objective
-        value = candidate.scores.get(objective.name, 0.0)
-        return objective.gain(value), candidate.number
+        if objective is None:
+            return 0.0, candidate.number
+        return objective.gain(candidate.scores.get(objective.name, 0.0)), candidate.number
 
     def _with_more(self, candidates: Sequence[Candidate]) -> list[ListedCandidate]:
         numbers = json.dumps([candidate.number for candidate in candidates])
         with self._database.reading() as connection:
             rows = connection.execute(_BESIDES, (self._campaign, numbers)).fetchall()
         more = {row["number"]: row for row in rows}
-        found = []
+        found, objective = [], self._identity.objective
         for candidate in candidates:
             row = more[candidate.number]
             change = row["change"]
-            if change is not None:
-                change = self._identity.objective.gain(change)
+            if change is not None and objective is not None:
+                change = objective.gain(change)
             found.append(ListedCandidate(candidate, row["at"], row["usd"], change))
         return found
 

@@ -42,7 +42,7 @@ class CampaignRow(Row, table=True):
     name: str = words()
     created: float = real()
     objective: str = words()
-    """The first one: what best and curve go by."""
+    """The first one: what best and curve go by; empty in a campaign of ideas alone."""
     direction: str = words()
     seed_digest: str = words()
 
@@ -113,7 +113,7 @@ class ProgressRow(Row, table=True):
     seconds: float = real()
     """Time that engines have held the campaign."""
     ended: str | None = words()
-    """``finished`` or ``paused`` if an engine said so."""
+    """``finished``, ``paused``, or ``held`` by a person, if an engine said so."""
     reason: str = words()
 
 

@@ -9,8 +9,8 @@ from metasearch.candidate import Candidate, Frozen, Outcome, Split, StageResult
 from metasearch.exchange import Usage
 
 State = Literal["running", "waiting", "paused", "finished", "interrupted"]
-"""Of a campaign: held by a live engine, held by one that waits for something to come back, left
-in order, ended for a reason, or its engine died."""
+"""Of a campaign: held by a live engine, held by one that waits for something to come back, paused
+by a person or left in order, ended for a reason, or its engine died."""
 
 
 class StepRecord(NamedTuple):
@@ -32,8 +32,9 @@ class Event(Frozen):
     kind: str
     """``created``, ``started``, ``stopped``, ``opened``, ``asked``, ``answered``, ``failed``,
     ``lost``, ``refused`` (an answered call's reply), ``queued``, ``settled``, ``recorded``,
-    ``tested``, ``ended`` (a step), ``finished``, ``paused``, ``reopened`` or ``changed`` (the
-    settings)."""
+    ``tested``, ``ended`` (a step), ``finished``, ``paused``, ``reopened``, ``changed`` (the
+    settings), ``commanded``, ``taken`` or ``declined`` (a command), or ``steered`` (a step's
+    prompts show what commands said)."""
     step: int | None = None
     candidate: int | None = None
     detail: str = ""
@@ -108,7 +109,7 @@ class CampaignSummary(Frozen):
     reason: str
     """Why it finished or paused, as the engine put it; else empty."""
     holder: str
-    """Host and process of the engine, while running."""
+    """Host and process of the engine, while there is one."""
     seconds: float
     """Time that engines have held it."""
     evaluations: int

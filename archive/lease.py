@@ -37,7 +37,9 @@ ON CONFLICT (campaign) DO UPDATE SET token = :token, host = :host, machine = :ma
 _BEAT = "UPDATE lease SET beat = ? WHERE campaign = ? AND token = ?"
 _RELEASE = "UPDATE lease SET released = 1 WHERE campaign = ? AND token = ?"
 _END = "UPDATE progress SET ended = ?, reason = ? WHERE campaign = ?"
-_UNPAUSE = "UPDATE progress SET ended = NULL, reason = '' WHERE campaign = ? AND ended = 'paused'"
+_UNPAUSE = (
+    "UPDATE progress SET ended = NULL, reason = '' WHERE campaign = ? AND ended <> 'finished'"
+)
 
 
 class Process(NamedTuple):
@@ -97,10 +99,14 @@ def holder(row: sqlite3.Row | None) -> Process | None:
     return None if silent or process.is_gone() else process
 
 
+_ALIVE: dict[str | None, State] = {"paused": "waiting", "held": "paused"}
+"""States of a campaign that an engine holds, by what it has said last."""
+
+
 def state_of(progress: sqlite3.Row, lease: sqlite3.Row | None, *, alive: bool) -> State:
     """A campaign's state, by its counters, its lease and whether the holder is alive."""
     if alive:
-        return "waiting" if progress["ended"] == "paused" else "running"
+        return _ALIVE.get(progress["ended"], "running")
     if progress["ended"] == "finished":
         return "finished"
     return "interrupted" if lease is not None and not lease["released"] else "paused"
@@ -151,19 +157,37 @@ class Lease(Core):
         self._end("finished", reason)
 
     def pause(self, reason: str) -> None:
-        """Say that the search stops short of its end: on Ctrl-C, on an error of ours."""
+        """Say that the search stops short of its end: on Ctrl-C, on an error, in an outage.
+
+        Time does not count from here on, until :meth:`reopen`.
+        """
         self._end("paused", reason)
+        self._clock = self._clock_read = None
+
+    def hold_back(self, reason: str) -> None:
+        """Say that a person has paused it, likewise."""
+        self._end("held", reason)
+        self._clock = self._clock_read = None
 
     def reopen(self) -> None:
-        """Take back :meth:`finish`: the budget has grown."""
+        """Take back :meth:`finish`, :meth:`pause` or :meth:`hold_back`."""
         self._end(None, "")
+        if self._token is not None:
+            self._clock = self._clock_read = time.monotonic()
+
+    def held_back(self) -> str:
+        """Who has paused it, if it was never continued; else empty."""
+        with self._database.reading() as connection:
+            progress = self._progress(connection)
+        return progress["reason"] if progress["ended"] == "held" else ""
 
     def _end(self, ended: str | None, reason: str) -> None:
         reason = stored_text(reason, 2000)
         with self._writing() as connection:
             seq = self._advance(connection, facts=1).seq
             connection.execute(_END, (ended, reason, self._campaign))
-            self._event(connection, seq, ended or "reopened", detail=reason)
+            kind = "paused" if ended == "held" else ended or "reopened"
+            self._event(connection, seq, kind, detail=reason)
 
     def _refuse_if_held_elsewhere(self, connection: sqlite3.Connection) -> None:
         row = connection.execute(_LEASE, (self._campaign,)).fetchone()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
+from metasearch.archive.commands import Commands
 from metasearch.archive.core import NOW, evaluated
 from metasearch.archive.database import damaged
 from metasearch.archive.facts import CurvePoint, Evaluation, Event, StepRecord
@@ -25,12 +26,12 @@ from metasearch.archive.mapping import (
     as_score,
 )
 from metasearch.archive.recordings import Recordings
-from metasearch.campaign import Campaign, CampaignFile
+from metasearch.campaign import Budget, Campaign, CampaignFile
 from metasearch.candidate import Artifact, Candidate, Outcome, Score
 from metasearch.errors import ArchiveError
 from metasearch.facts import Kind, Recorded
 from metasearch.objectives import Objective
-from metasearch.program import Program
+from metasearch.program import NO_PROGRAM, Program
 
 _CHUNK = 1000
 """Candidates read at once: few round trips, little memory, no long-lived snapshot."""
@@ -136,7 +137,7 @@ _CURVE = "SELECT * FROM improvement WHERE campaign = ? ORDER BY seq"
 _NUMBERS = TypeAdapter(tuple[FiniteFloat, ...])
 
 
-class Queries(Recordings):
+class Queries(Recordings, Commands):
     """The facts of one campaign, to read."""
 
     @property
@@ -173,7 +174,7 @@ class Queries(Recordings):
                 name=identity.name,
                 folder=Path(identity.folder),
                 settings=identity.settings,
-                seed_program=Program(files=seed),
+                seed_program=Program(files=seed) if seed else NO_PROGRAM,
                 evaluator_files=self._campaign_files("evaluator"),
                 prompts=self._campaign_files("prompts"),
             )
@@ -205,8 +206,13 @@ class Queries(Recordings):
             ) from None
 
     def best(self, limit: int = 1, *, until: int = NOW) -> list[Candidate]:
-        """The best scored ones by the first objective, best first; older first on ties."""
-        return self._candidates(_BEST, limit=limit, until=until)
+        """The best scored ones by the first objective, best first; older first on ties.
+
+        Those that a person has vetoed are left out.
+        """
+        vetoed = self.marks(until=until).vetoes
+        found = self._candidates(_BEST, limit=limit + len(vetoed), until=until)
+        return [candidate for candidate in found if candidate.number not in vetoed][:limit]
 
     def recent(self, limit: int, *, until: int = NOW) -> list[Candidate]:
         """The latest settled ones, newest first."""
@@ -407,16 +413,17 @@ class PastView:
     """The facts up to a place in their order; satisfies :class:`metasearch.step.View`.
 
     A step that is run again after a crash must find what it found when it first opened,
-    whatever has been settled since.
+    whatever has been settled since. A candidate that was vetoed by then is invalid.
     """
 
     def __init__(self, queries: Queries, until: int) -> None:
         self._queries = queries
         self._until = until
+        self._marks = queries.marks(until=until)
 
     def candidate(self, number: int) -> Candidate:
         """See :class:`metasearch.step.View`."""
-        return self._queries.candidate(number)
+        return self._marks.seen(self._queries.candidate(number))
 
     def program(self, candidate: Candidate) -> Program:
         """See :class:`metasearch.step.View`."""
@@ -428,11 +435,12 @@ class PastView:
 
     def recent(self, limit: int) -> list[Candidate]:
         """See :class:`metasearch.step.View`."""
-        return self._queries.recent(limit, until=self._until)
+        return [self._marks.seen(c) for c in self._queries.recent(limit, until=self._until)]
 
     def children(self, number: int, limit: int = 100) -> list[Candidate]:
         """See :class:`metasearch.step.View`."""
-        return self._queries.children(number, limit, until=self._until)
+        found = self._queries.children(number, limit, until=self._until)
+        return [self._marks.seen(candidate) for candidate in found]
 
     def output(self, candidate: Candidate) -> tuple[str, str]:
         """See :class:`metasearch.step.View`."""
@@ -457,3 +465,7 @@ class PastView:
     def open_steps(self) -> list[int]:
         """See :class:`metasearch.step.View`."""
         return self._queries.open_steps(until=self._until)
+
+    def budget(self) -> Budget:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.settings_in_force(until=self._until).budget

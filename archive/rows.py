@@ -17,6 +17,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from metasearch.archive import campaign_rows as campaign_rows
 from metasearch.archive import candidate_rows as candidate_rows
+from metasearch.archive import command_rows as command_rows
 from metasearch.archive import fact_rows as fact_rows
 from metasearch.archive.row import Row
 

@@ -38,6 +38,26 @@ CREATE TABLE campaign_file (
  WITHOUT ROWID,
  STRICT;
 
+CREATE TABLE command (
+    campaign INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    at REAL NOT NULL,
+    who TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    answered REAL,
+    taken INTEGER NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (campaign, seq),
+    FOREIGN KEY(campaign) REFERENCES campaign ("key"),
+    UNIQUE (campaign, number)
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE INDEX command_waiting ON command (campaign, seq) WHERE answered IS NULL;
+
 CREATE TABLE event (
     campaign INTEGER NOT NULL,
     seq INTEGER NOT NULL,
@@ -214,6 +234,20 @@ CREATE TABLE fact (
  STRICT;
 
 CREATE INDEX fact_kind ON fact (campaign, kind, seq);
+
+CREATE TABLE steered (
+    campaign INTEGER NOT NULL,
+    command INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (campaign, command, step),
+    FOREIGN KEY(campaign, step) REFERENCES step (campaign, number),
+    FOREIGN KEY(campaign, command) REFERENCES command (campaign, number)
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE INDEX steered_step ON steered (campaign, step);
 
 CREATE TABLE candidate_file (
     campaign INTEGER NOT NULL,

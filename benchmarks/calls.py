@@ -21,15 +21,16 @@ from benchmarks.workload import verdict
 from metasearch.archive import Archive
 from metasearch.campaign import Campaign, CampaignFile, ModelSection
 from metasearch.exchange import Message, Usage
-from metasearch.models import Ledger, ModelClient, provider
+from metasearch.models import Ledger, ModelClient, loading
 from metasearch.models.attempt import Completion, Sampling, Target
+from metasearch.models.provider import Provider
 from metasearch.program import Program
 
 LIMIT_MS = 2.0
 WARM_UP = 50
 
 
-class Instant(provider.Provider):
+class Instant(Provider):
     """Answers at once, another text each time."""
 
     def __init__(self) -> None:
@@ -64,7 +65,7 @@ class Instant(provider.Provider):
 
 async def measure(count: int, folder: Path, instant: Instant) -> float:
     """Seconds of processor time that a call takes."""
-    provider._loaded = instant  # where litellm would be, once loaded
+    loading._loaded = instant  # where litellm would be, once loaded
     campaign = Campaign(
         name="calls",
         folder=folder,

@@ -22,7 +22,7 @@ from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
-from metasearch.campaign import Role
+from metasearch.campaign import Budget, Role
 from metasearch.candidate import Candidate, Frozen, Score
 from metasearch.exchange import Message, Usage
 from metasearch.facts import AnyFact, Kind, Recorded
@@ -38,7 +38,9 @@ class Task(Frozen):
 
     description: str
     objectives: tuple[Objective, ...]
+    """None in a campaign of ideas alone."""
     seed_program: Program
+    """``NO_PROGRAM`` in a campaign of ideas alone."""
     metrics: tuple[str, ...] = ()
     """Names of further public metrics."""
     packages: tuple[str, ...] = ()
@@ -76,6 +78,18 @@ class Refused:
 
     reason: str
     """What was wrong with its last answer."""
+
+
+class SearchEnded(Exception):
+    """A strategy has nothing left to do; raised by a step when no other one is at work.
+
+    Attributes:
+        reason: Why, in one word: ``ideas`` (as many as the budget allows), ``plateau``, ...
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class View(Protocol):
@@ -117,6 +131,9 @@ class View(Protocol):
     def open_steps(self) -> Sequence[int]:
         """Numbers of the steps that were in flight when this one opened, oldest first."""
 
+    def budget(self) -> Budget:
+        """What the campaign was allowed when the step opened; a continued one may have more."""
+
 
 class Step(Protocol):
     """One step of a strategy, given by the engine."""
@@ -152,6 +169,12 @@ class Step(Protocol):
 
         Raises:
             CampaignError: There is no such template, or it does not fit its values.
+        """
+
+    def work_on(self, parent: Candidate, island: int | None = None) -> None:
+        """Say which program the step changes, before it asks.
+
+        What people say of a candidate's descendants or of an island is shown accordingly.
         """
 
     def choose_operator(self, operators: Sequence[str], *, role: Role = "propose") -> str:
@@ -248,7 +271,11 @@ class Strategy(Protocol):
         """
 
     async def step(self, ctx: Step) -> None:
-        """Propose, ask and evaluate: one step of the system."""
+        """Propose, ask and evaluate: one step of the system.
+
+        Raises:
+            SearchEnded: There is nothing left to do.
+        """
 
 
 @runtime_checkable

@@ -8,10 +8,10 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from metasearch.errors import CandidateFailure, PrerequisiteError, SandboxError
-from metasearch.sandboxes import cgroups, inside
+from metasearch.errors import PrerequisiteError
+from metasearch.sandboxes import cgroups, inside, trial
 from metasearch.sandboxes.asks import Answers
-from metasearch.sandboxes.base import Limits, Sandbox, SandboxSpec
+from metasearch.sandboxes.base import Sandbox, SandboxSpec
 from metasearch.sandboxes.connection import Connection, Listener
 from metasearch.sandboxes.gpus.devices import Devices
 from metasearch.sandboxes.gpus.nvml import NvmlDevices
@@ -50,15 +50,7 @@ class BubblewrapProvider:
     async def check(self) -> None:
         """Make sure that sandboxes can be opened here, by opening one."""
         inside.bubblewrap()
-        spec = SandboxSpec(Limits(seconds=30))
-        try:
-            async with self.open(spec) as sandbox:
-                await sandbox.write({"check.py": b"def check():\n    return 42\n"})
-                answer = await sandbox.call("check:check")
-        except (SandboxError, CandidateFailure) as error:
-            raise PrerequisiteError(f"bubblewrap cannot make a sandbox here: {error}") from None
-        if answer != 42:
-            raise PrerequisiteError("bubblewrap sandboxes do not return values here")
+        await trial.open_one(self, "bubblewrap")
 
     def describe(self, spec: SandboxSpec) -> str:
         """Where candidates run."""

@@ -148,7 +148,7 @@ def _read_new(kept: _Kept, run: CampaignArchive) -> None:
     if not new.seqs and kept.columns:
         return
     evaluated = np.array([outcome != Outcome.REJECTED for outcome in new.outcomes], bool)
-    sign = run.objectives[0].gain(1.0)
+    sign = run.objectives[0].gain(1.0) if run.objectives else 1.0
     evaluations = np.cumsum(evaluated) + kept.evaluations
     fresh: dict[str, Column] = {
         "fact": np.array(new.seqs, np.int32),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from metasearch.cli.commands import archive, results, sandbox, search, setup, web
+from metasearch.cli.commands import archive, results, sandbox, search, setup, steering, web
 
 app = typer.Typer(
     name="metasearch",
@@ -18,7 +18,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 something is missing, 130 interrupted.",
 )
 # In the order of the help.
-for _module in (search, results, web, setup):
+for _module in (search, steering, results, web, setup):
     app.add_typer(_module.commands)
 app.add_typer(archive.commands, name="archive", rich_help_panel="Help")
 app.add_typer(sandbox.commands, name="sandbox", rich_help_panel="Help")

@@ -12,6 +12,7 @@ from metasearch.archive import CampaignArchive
 from metasearch.candidate import Candidate
 from metasearch.cli.console import console, print_json
 from metasearch.cli.references import opened
+from metasearch.errors import UsageError
 from metasearch.objectives import Objective
 from metasearch.operators.health import HealthMonitor, Window
 from metasearch.operators.panel import Panel, panel
@@ -40,6 +41,8 @@ def health(file: Path | None, campaign: str, size: int, last: int, *, as_json: b
     with opened(file) as archive:
         run = archive.campaign(campaign)
         name = run.id
+        if not run.resolved().measures:
+            raise UsageError(f"{name} has ideas and no candidates, so nothing to tell here.")
         rows = list(_rows(run, size, last))
     if as_json:
         print_json([asdict(row) for row in rows])

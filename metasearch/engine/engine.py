@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections import deque
 
-from metasearch.archive import CampaignArchive, StepRecord
+from metasearch.archive import NOW, CampaignArchive, StepRecord
 from metasearch.campaign import Campaign
 from metasearch.engine.broker import Broker
 from metasearch.engine.fold import Fold
@@ -20,21 +20,24 @@ from metasearch.engine.in_flight import InFlight, Width
 from metasearch.engine.measuring import Measuring
 from metasearch.engine.novelty import Novelty
 from metasearch.engine.observer import Observer, Report
+from metasearch.engine.orders import Orders
 from metasearch.engine.outage import Outage
 from metasearch.engine.ports import Models, Pool
+from metasearch.engine.seed import score_seed
 from metasearch.engine.services import Services
 from metasearch.engine.standing import UNUSABLE, Standing
+from metasearch.engine.steering import takes_ideas
 from metasearch.engine.steps import LiveStep
 from metasearch.errors import (
     BudgetExhausted,
-    CampaignError,
     EvaluatorError,
     ModelError,
     RequestRefused,
     SandboxError,
 )
 from metasearch.models import Ensembles, Ledger
-from metasearch.step import Strategy, Task
+from metasearch.step import SearchEnded, Strategy, Task
+from metasearch.strategies import load_strategy
 
 INTERRUPTED = "interrupted"
 """The reason of a run that a person stopped."""
@@ -54,7 +57,7 @@ class Engine:
         task: Task,
         models: Models,
         ledger: Ledger,
-        pool: Pool,
+        pool: Pool | None,
         observer: Observer,
         repeated: int = 0,
         broker: Broker | None = None,
@@ -68,7 +71,7 @@ class Engine:
             task: What prompts may know.
             models: Answers asks.
             ledger: The budget in money and tokens that ``models`` keeps.
-            pool: Evaluates.
+            pool: Evaluates; ``None`` in a campaign of ideas alone.
             observer: Is told what happens.
             repeated: Calls that were lost with an earlier engine, for the report.
             broker: Answers what candidates ask of models; without it they may not ask.
@@ -76,27 +79,30 @@ class Engine:
         settings = campaign.settings
         self.archive = archive
         self._campaign = campaign
-        self._strategy = strategy
         self._models = models
         self._ledger = ledger
         self._observer = observer
         self._repeated = repeated
-        self._standing = Standing(archive, settings.budget, ledger, task.objectives[0])
+        first = next(iter(task.objectives), None)
+        self._standing = Standing(archive, settings.budget, ledger, first)
         self._gate = Gate()
         self._outage = Outage(archive, self._gate, observer)
         self._measuring = Measuring(archive, pool, broker, self._outage, settings.seed)
         self._novelty = Novelty(settings.novelty, archive, models, self._outage)
-        self._in_flight = InFlight()
+        self._in_flight = InFlight(self._gate.wake)
         self._width = Width(
             settings.concurrency, self._in_flight, models, self._measuring, self._standing
         )
         ensembles = Ensembles(settings.models, task.objectives, settings.seed)
-        self._fold = Fold(archive, strategy, ensembles)
+        self._fold = Fold(
+            archive, strategy, ensembles, lambda: load_strategy(settings.strategy, task)
+        )
         self._services = Services(
             campaign,
             archive,
             task,
             ensembles,
+            ideas=takes_ideas(strategy),
             fold=self._fold,
             gate=self._gate,
             in_flight=self._in_flight,
@@ -105,8 +111,20 @@ class Engine:
             notice=observer.notice,
             novelty=self._novelty,
             outage=self._outage,
+            recorded=observer.recorded,
             settled=lambda candidate: observer.settled(candidate, self.report()),
             standing=self._standing,
+            width=self._width,
+        )
+        self._orders = Orders(
+            archive,
+            self._gate,
+            self._outage,
+            stop=lambda: self.stop(INTERRUPTED),
+            ledger=ledger,
+            models=models,
+            standing=self._standing,
+            suggest=self._services.suggest if takes_ideas(strategy) else None,
             width=self._width,
         )
         self._failure: Exception | None = None
@@ -117,7 +135,7 @@ class Engine:
         """Where the campaign stands now."""
         return Report(
             campaign=self.archive.id,
-            budget=self._campaign.settings.budget,
+            budget=self._standing.budget,
             evaluations=self._standing.evaluations,
             outcomes=dict(self._standing.outcomes),
             best=self._standing.best,
@@ -128,6 +146,7 @@ class Engine:
             lanes=self._measuring.lanes,
             repeated_calls=self._repeated,
             curve=tuple(self._standing.curve),
+            ideas=self._standing.board.counts() if self._standing.board else None,
         )
 
     def stop(self, reason: str) -> None:
@@ -161,8 +180,10 @@ class Engine:
                 except BudgetExhausted as error:  # of a candidate that asks
                     self._use_up(error)
             while True:
-                if not self._gate.closed and (reason := self._ending()) is not None:
-                    self.stop(reason)
+                if not self._gate.closed and self._ending() is not None:
+                    self._orders.look()  # an extension that is just in time
+                    if (reason := self._ending()) is not None:
+                        self.stop(reason)
                 if self._gate.closed and not self._in_flight:
                     break
                 while self._has_room():
@@ -177,29 +198,13 @@ class Engine:
     async def score_seed(self) -> None:
         """Step 0, once: a campaign stands on a seed program that its own evaluator accepts.
 
-        Needs no model, so it may run while models are being set up.
+        Needs no model, so it may run while models are being set up. Where there are ideas alone,
+        the step is empty.
 
         Raises:
             CampaignError: The seed is not scored; with the reason.
         """
-        step = next((r for r in self.archive.unfinished_steps() if r.number == 0), None)
-        if step is None:
-            if self.archive.evaluations() > 0:
-                return
-            step = self.archive.open_step()
-        program = self._campaign.seed_program
-        seed = self.archive.queue_candidate(0, 0, program, parents=(), operator="seed", name="seed")
-        if seed.outcome is None:
-            try:
-                seed = await self._services.measure(seed)
-            except Parked:
-                return
-        self.archive.end_step(step.number)
-        if not seed.scored:
-            raise CampaignError(
-                f"The seed program fails its own evaluator: {seed.outcome}: {seed.error}\n"
-                "No model was asked. Try it alone with 'metasearch evaluate', and run again."
-            )
+        await score_seed(self._campaign, self.archive, self._services.measure)
 
     async def _resume(self) -> None:
         """Fold what is known, and reopen unfinished steps at their places."""
@@ -208,6 +213,7 @@ class Engine:
         numbers = {record.number for record in unfinished}
         if self._ending() is not None:
             unfinished.clear()  # nothing to do: they wait for a larger budget
+        self._fold.begin(unfinished[0].seq if unfinished else NOW)
         for fact in self.archive.history():
             while unfinished and unfinished[0].seq < fact.seq:
                 await self._reopen(unfinished.popleft())
@@ -257,13 +263,18 @@ class Engine:
             step = LiveStep(self._services, record)
         self._in_flight.begin(step, admitted=record is None)
         try:
-            await self._strategy.step(step)
+            with self._fold.seen_at(step.seq) as strategy:
+                await strategy.step(step)
             self.archive.end_step(step.number)
             self._watch_yield(step)
         except (Parked, asyncio.CancelledError):
             pass  # stays unfinished: a later run takes it up at this place
         except BudgetExhausted as error:
             self._use_up(error)
+        except SearchEnded as ended:
+            self.archive.end_step(step.number)
+            if record is None:  # one of an earlier run went by what was allowed then
+                self.stop(ended.reason)
         except RequestRefused as error:  # of this one prompt; the next step has another
             self._observer.notice(f"Step {step.number} ends without a program. {error}")
             self.archive.end_step(step.number)
@@ -273,7 +284,6 @@ class Engine:
             self._fail(error)
         finally:
             self._in_flight.end(step)
-            asyncio.get_running_loop().call_soon(self._gate.wake)
 
     def _watch_yield(self, step: LiveStep) -> None:
         """Stop before a model is paid for answers that nobody can use."""
@@ -281,11 +291,14 @@ class Engine:
             evaluated=step.evaluated, learnt=step.learnt, unusable=step.unusable
         )
         if self._standing.unusable_steps == UNUSABLE:
+            measures = self._campaign.measures
+            wanted = "program to evaluate" if measures else "idea"
+            form = ", or another edit format in [strategy.options]" if measures else ""
             self._fail(
                 ModelError(
-                    f"The last {UNUSABLE} proposals in a row gave no program to evaluate. The "
-                    f"reason of the last one: {step.unusable}. Try another model, or another "
-                    "edit format in [strategy.options]; then run again to continue."
+                    f"The last {UNUSABLE} proposals in a row gave no {wanted}. The reason of the "
+                    f"last one: {step.unusable}. Try another model{form}; then run again to "
+                    "continue."
                 )
             )
 
@@ -315,6 +328,7 @@ class Engine:
         """Keep displays fresh, and notice when time is up."""
         while True:
             await asyncio.sleep(_TICK)
+            self._orders.look()
             self._observer.progressed(self.report())
             if self._ending() is not None:
                 self._gate.wake()

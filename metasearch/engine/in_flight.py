@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 from metasearch.engine.measuring import Measuring
 from metasearch.engine.ports import Models
@@ -22,7 +22,13 @@ class InFlight:
         not_admitted: Those that wait, oldest first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ended: Callable[[], None]) -> None:
+        """Set up.
+
+        Args:
+            ended: Is called whenever a step is gone, also one that never opened.
+        """
+        self._ended = ended
         self.not_admitted: deque[LiveStep] = deque()
         self._steps: dict[int, LiveStep] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -48,7 +54,11 @@ class InFlight:
         """Let a step run."""
         task = asyncio.create_task(running)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._gone)
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._ended()
 
     def begin(self, step: LiveStep, *, admitted: bool) -> None:
         """Count a step that has been opened."""
@@ -56,8 +66,12 @@ class InFlight:
             step.admitted.set()
         else:
             self.not_admitted.append(step)
-        self._next = max(self._next, step.number + 1)
+        self.skip(step.number)
         self._steps[step.number] = step
+
+    def skip(self, number: int) -> None:
+        """Count a step that nobody had to run."""
+        self._next = max(self._next, number + 1)
 
     def end(self, step: LiveStep) -> None:
         """Forget a step that has ended or was parked."""
@@ -118,7 +132,10 @@ class Width:
             return False
         if self._queue_is_long():
             return False
-        done = sum(step.evaluated and step.admitted.is_set() for step in self._in_flight)
+        done = sum(
+            step.evaluated and not step.evaluating and step.admitted.is_set()
+            for step in self._in_flight
+        )
         return active - done < self._standing.evaluations_left
 
     def _queue_is_long(self) -> bool:
@@ -128,5 +145,7 @@ class Width:
         twice the lanes, unless the lanes work it off before a model can answer.
         """
         waiting = self._in_flight.evaluating
+        if not waiting:
+            return False
         drained = waiting * self._measuring.seconds / self._measuring.lanes
         return waiting >= 2 * self._measuring.lanes and drained >= self._ask_seconds

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.campaign import Campaign, Price, Role
+from metasearch.campaign import Campaign, CampaignFile, Price, Role
 from metasearch.engine.observer import Observer
 from metasearch.errors import CampaignChanged, UsageError
 from metasearch.exchange import Exchange, ExchangeState
@@ -43,9 +43,11 @@ def open_run(
         changed.append("the objectives")
     if stored.seed_program.digest != campaign.seed_program.digest:
         changed.append("the seed program")
+    if not stored.measures and stored.settings.task != campaign.settings.task:
+        changed.append("the research goal")
     seed = run.of_call(0, 0)
-    scored = seed is not None and seed.scored
-    if not scored and (changed or (seed is not None and seed.outcome is not None)):
+    begun = seed.scored if seed is not None else not stored.measures and run.next_step() > 1
+    if not begun and (changed or (seed is not None and seed.outcome is not None)):
         return archive.create(campaign), False  # nothing to continue: its seed never scored
     if changed and not (accept and changed == ["the evaluator"]):
         fixed = (
@@ -55,10 +57,14 @@ def open_run(
         )
         raise CampaignChanged(
             f"{' and '.join(changed).capitalize()} of {campaign.name!r} changed since run "
-            f"{run.id} began: its {run.evaluations()} evaluations do not compare with new ones. "
+            f"{run.id} began: its {_contents(run, stored)} do not compare with new ones. "
             f"Undo the change to continue{fixed}, or start another run with --fresh."
         )
     return run, True
+
+
+def _contents(run: CampaignArchive, campaign: Campaign) -> str:
+    return f"{run.evaluations()} evaluations" if campaign.measures else "ideas"
 
 
 async def build_image(campaign: Campaign) -> None:
@@ -144,6 +150,18 @@ def tell_prompts(stored: Campaign, campaign: Campaign, observer: Observer) -> No
     )
     if names:
         observer.notice(f"Prompt templates that have changed: {', '.join(names)}.")
+
+
+def tell_commanded(asked: CampaignFile, in_force: CampaignFile, observer: Observer) -> None:
+    """Say what commands have changed of the settings that a run is asked with."""
+    limits = dict(in_force.budget) | {"concurrency": in_force.concurrency}
+    before = dict(asked.budget) | {"concurrency": asked.concurrency}
+    changed = [f"{name} {limit:g}" for name, limit in limits.items() if limit != before[name]]
+    if changed:
+        observer.notice(
+            f"By earlier commands: {', '.join(changed)}. To go by another value, change it in "
+            "campaign.toml or name it as an option."
+        )
 
 
 def ledger_of(campaign: Campaign, run: CampaignArchive) -> Ledger:

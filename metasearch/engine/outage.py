@@ -1,4 +1,4 @@
-"""Outages: something outside that the engine needs is away, and the campaign waits for it."""
+"""Outages: something outside is away, or a person has paused the campaign, and it waits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Kind = type[MetasearchError]
 
 
 class Outage:
-    """What the campaign waits for: sandboxes, models, or nothing.
+    """What the campaign waits for: sandboxes, models, a person, or nothing.
 
     The waits grow with the time that something has been away already. Beginning and end are
     facts in the archive, so that whoever looks at the campaign sees what it waits for.
@@ -33,12 +33,52 @@ class Outage:
         self._gate = gate
         self._observer = observer
         self._since: dict[Kind, float] = {}
+        self._reasons: dict[Kind, str] = {}
+        self._held = ""
         self._waiting: Counter[Kind] = Counter()
 
     @property
     def lasts(self) -> bool:
         """Whether the campaign is waiting for anything."""
-        return bool(self._since)
+        return bool(self._since) or self.held
+
+    @property
+    def held(self) -> bool:
+        """Whether a person has paused it."""
+        return bool(self._held)
+
+    def hold(self, reason: str) -> None:
+        """Pause: an outage that a person ends."""
+        self._held = reason
+        self._record()
+        self._observer.notice(
+            f"The campaign is {reason}. What is being evaluated is finished, nothing new is "
+            "opened or asked; 'metasearch continue' goes on."
+        )
+
+    def release(self) -> None:
+        """End the pause."""
+        self._held = ""
+        self._record()
+        self._observer.notice("Going on after the pause.")
+
+    async def wait_for_release(self) -> None:
+        """Return once no person holds the campaign back.
+
+        Raises:
+            Parked: The engine stops in the meantime.
+        """
+        while self.held:
+            await self._gate.change()
+
+    def _record(self) -> None:
+        """Tell in the archive what the campaign waits for now."""
+        if self.held:
+            self._archive.hold_back(self._held)
+        elif self._since:
+            self._archive.pause(self._reasons[next(iter(self._since))])
+        else:
+            self._archive.reopen()
 
     async def sit_out(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """The result of an attempt, repeated while what it needs is away.
@@ -69,8 +109,8 @@ class Outage:
     def _seconds_to_next_try(self, error: MetasearchError) -> float:
         kind, now = type(error), time.monotonic()
         if kind not in self._since:
-            self._since[kind] = now
-            self._archive.pause(str(error))
+            self._since[kind], self._reasons[kind] = now, str(error)
+            self._record()
             self._observer.notice(
                 f"Waiting: {error} What was under way keeps its place, nothing is lost, and the "
                 "campaign goes on by itself once this is mended."

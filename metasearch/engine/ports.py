@@ -25,6 +25,9 @@ class Models(Protocol):
     def pausing(self) -> int:
         """Those of them that wait between two attempts, after a fault of the provider."""
 
+    def widen(self, concurrency: int) -> None:
+        """Allow another number of calls in flight, for those that are asked from now on."""
+
     async def prompt_tokens(self, role: Role) -> int:
         """Most tokens of a prompt for this role."""
 

@@ -12,6 +12,7 @@ from metasearch.campaign import Campaign, Role
 from metasearch.campaign_file import CAMPAIGN_FILE, read_beside
 from metasearch.candidate import Candidate
 from metasearch.engine.opening import task_of
+from metasearch.engine.steering import Steering, takes_ideas
 from metasearch.errors import ModelSetupError, UsageError
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded
@@ -19,7 +20,7 @@ from metasearch.models import PROMPT_TOKENS, Choices, Ensembles, Ledger, MemoryJ
 from metasearch.operators.structured import question
 from metasearch.program import Program
 from metasearch.prompts import Fitted, Prompts, fit
-from metasearch.step import Answer, Learner, Refused, Rejected, Reply, Strategy, View
+from metasearch.step import Answer, Learner, Refused, Rejected, Reply, SearchEnded, Strategy, View
 from metasearch.strategies import load_strategy
 
 
@@ -44,7 +45,7 @@ def preview(run: CampaignArchive, step: int) -> Preview:
             scored seed to begin with.
     """
     seed = run.of_call(0, 0)
-    if seed is None or not seed.scored:
+    if run.resolved().measures and (seed is None or not seed.scored):
         raise UsageError(f"{run.id} has not scored its seed program, so no step can open yet.")
     record = next((r for r in run.unfinished_steps() if r.number == step), None)
     coming = run.next_step()
@@ -65,13 +66,14 @@ async def _first_ask(run: CampaignArchive, record: StepRecord) -> Preview:
     strategy = load_strategy(campaign.settings.strategy, task_of(campaign))
     settings = campaign.settings
     ensembles = Ensembles(settings.models, campaign.objectives, settings.seed)
+    marks = run.marks(until=record.seq)
     for fact in run.history():
         if fact.seq >= record.seq:
             break
         if isinstance(fact, Candidate):
             if ensembles.histories:
                 ensembles.observe(fact, run.calls_before(fact.number))
-            strategy.observe(fact)
+            strategy.observe(marks.seen(fact))
         elif isinstance(strategy, Learner):
             strategy.learn(fact)
     dry = DryStep(run, campaign, record, strategy, ensembles.at(record.number))
@@ -80,6 +82,8 @@ async def _first_ask(run: CampaignArchive, record: StepRecord) -> Preview:
     except Asked as asked:
         tokens = await _prompt_tokens(campaign, asked.role)
         return Preview(record.number, asked.role, fit(asked.messages, tokens, dry.render))
+    except SearchEnded as ended:
+        raise UsageError(f"No step of {run.id} would ask: it has ended ({ended.reason}).") from None
     raise UsageError(f"Step {record.number} of {run.id} would end without asking a model.")
 
 
@@ -124,6 +128,9 @@ class DryStep:
         self._strategy = strategy
         self._choices = choices
         self._facts = 0
+        self._marks = run.marks(until=record.seq)
+        ideas = takes_ideas(strategy)
+        self._steering = Steering(run, record.number, record.seq, ideas=ideas)
 
     def generator(self, step: int) -> random.Random:
         """See :class:`metasearch.step.Step`."""
@@ -138,6 +145,10 @@ class DryStep:
         """See :class:`metasearch.step.Step`."""
         return self._prompts.render(template, **values)
 
+    def work_on(self, parent: Candidate, island: int | None = None) -> None:
+        """See :class:`metasearch.step.Step`."""
+        self._steering.work_on(parent, island)
+
     def choose_operator(self, operators: Sequence[str], *, role: Role = "propose") -> str:
         """See :class:`metasearch.step.Step`."""
         return self._choices.operator(operators, role)
@@ -146,7 +157,7 @@ class DryStep:
         self, messages: Sequence[Message], *, role: Role, temperature: float | None = None
     ) -> Reply:
         """Keep the question and end the step."""
-        raise Asked(role, messages)
+        raise Asked(role, self._steering.added(self, messages, role)[0])
 
     async def ask_for(
         self,
@@ -157,7 +168,8 @@ class DryStep:
         temperature: float | None = None,
     ) -> Answer | Refused:
         """Likewise."""
-        raise Asked(role, question(self, messages, schema))
+        asked = question(self, messages, schema)
+        raise Asked(role, self._steering.added(self, asked, role)[0])
 
     async def evaluate(
         self,
@@ -194,4 +206,4 @@ class DryStep:
                 f"Step {self.number} waits for earlier steps before it asks a model, and not all "
                 "of them have ended."
             )
-        return self._run.of_steps(before, since)
+        return [self._marks.seen(c) for c in self._run.of_steps(before, since)]

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel
 
-from metasearch.archive import CampaignArchive
+from metasearch import facts
+from metasearch.archive import CampaignArchive, StepRecord
 from metasearch.campaign import Campaign, Role
 from metasearch.campaign_file import CAMPAIGN_FILE, read_beside
 from metasearch.candidate import Candidate
+from metasearch.commands import MANY, PERSON, Commanded, Idea
 from metasearch.engine.fold import Fold
 from metasearch.engine.gate import Gate, Parked
 from metasearch.engine.in_flight import InFlight, Width
@@ -18,6 +20,7 @@ from metasearch.engine.novelty import Novelty
 from metasearch.engine.outage import Outage
 from metasearch.engine.ports import Models
 from metasearch.engine.standing import Standing
+from metasearch.engine.steering import Steering
 from metasearch.engine.steps import LiveStep
 from metasearch.exchange import Message
 from metasearch.facts import AnyFact, Recorded
@@ -40,6 +43,7 @@ class Services:
         task: Task,
         ensembles: Ensembles,
         *,
+        ideas: bool,
         fold: Fold,
         gate: Gate,
         in_flight: InFlight,
@@ -48,6 +52,7 @@ class Services:
         notice: Callable[[str], None],
         novelty: Novelty,
         outage: Outage,
+        recorded: Callable[[Recorded], None],
         settled: Callable[[Candidate], None],
         standing: Standing,
         width: Width,
@@ -59,6 +64,7 @@ class Services:
             archive: The campaign's facts.
             task: What prompts may know.
             ensembles: Choose the models.
+            ideas: Whether the strategy has ideas of its own, which those of people join.
             fold: Takes in what is new.
             gate: Lets steps go on, or parks them.
             in_flight: The steps under way.
@@ -67,6 +73,7 @@ class Services:
             notice: Tells a person something.
             novelty: Compares proposals with what there is.
             outage: Waits for what is away.
+            recorded: Is told of each fact, in a campaign of ideas alone.
             settled: Is told of each settled candidate.
             standing: Counts.
             width: Is told how long models take.
@@ -77,6 +84,7 @@ class Services:
         self.seed = campaign.settings.seed
         self.ensembles = ensembles
         self.notice = notice
+        self._ideas = ideas
         self._folder = campaign.folder
         self._fold = fold
         self._gate = gate
@@ -85,6 +93,7 @@ class Services:
         self._models = models
         self._novelty = novelty
         self._outage = outage
+        self._recorded = recorded if not campaign.measures else None
         self._settled = settled
         self._standing = standing
         self._width = width
@@ -93,6 +102,10 @@ class Services:
         """A text file of the campaign's folder that a strategy's option names."""
         where = self._folder / CAMPAIGN_FILE
         return read_beside(where, "strategy.options names", path)
+
+    def steering(self, record: StepRecord) -> Steering:
+        """What people have said before a step was opened."""
+        return Steering(self.archive, record.number, record.seq, ideas=self._ideas)
 
     async def prompt_tokens(self, role: Role) -> int:
         """Most tokens of a prompt for this role."""
@@ -113,6 +126,8 @@ class Services:
             if stored is not None:
                 return stored
         await self._admission(step)
+        while step.evaluated and role == "propose" and self._all_taken():
+            await self._gate.change()  # nothing is left that could measure another proposal
         reply = await self._outage.sit_out(
             lambda: self._models.ask(
                 step=step.number,
@@ -169,8 +184,8 @@ class Services:
         step.unusable = ""
         if look is not None:
             self._novelty.add(candidate.number, look)
-        while self._in_flight.evaluating >= self._standing.evaluations_left:
-            await self._gate.change()  # the last ones of the budget are under way
+        while self._all_taken():
+            await self._gate.change()
         step.evaluating += 1
         self._gate.wake()
         try:
@@ -186,8 +201,31 @@ class Services:
         if known is not None:
             return known
         recorded = self.archive.record(step.number, position, fact)
+        self._standing.learn(recorded)
         self._fold.take_in(recorded)
+        if self._recorded is not None:
+            self._recorded(recorded)
         return recorded
+
+    def suggest(self, asked: Commanded) -> str:
+        """Add a person's idea to those that the strategy rates, in a step of its own.
+
+        Returns:
+            What it has become, in words.
+        """
+        assert isinstance(asked.command, Idea)
+        text = asked.command.text
+        idea = facts.Idea(title=text.splitlines()[0], claim=text, operator=PERSON)
+        # An engine may have died between this and its answer.
+        known = self.archive.facts("idea", limit=MANY)
+        recorded = next((r for r in known if r.seq > asked.seq and r.fact == idea), None)
+        if recorded is None:
+            step = self.archive.open_step()
+            recorded = self.archive.record(step.number, 0, idea)
+            self.archive.end_step(step.number)
+            self._in_flight.skip(step.number)
+            self._fold.take_in(recorded)
+        return f"taken: it is the idea {recorded.number}"
 
     async def settled(self, before: int, since: int) -> Sequence[Candidate]:
         """Candidates of the steps from ``since`` up to ``before``, once these have ended."""
@@ -195,10 +233,15 @@ class Services:
             await self._gate.change()
         return self.archive.of_steps(before, since)
 
+    def _all_taken(self) -> bool:
+        """Whether the last evaluations of the budget are under way."""
+        return self._in_flight.evaluating >= self._standing.evaluations_left
+
     async def _admission(self, step: LiveStep) -> None:
         """Wait until the step may cost something."""
         if not self._gate.closed:
             await step.admitted.wait()
+            await self._outage.wait_for_release()
         if self._gate.closed:
             raise Parked
 

@@ -41,6 +41,8 @@ class LiveStep:
 
     def __init__(self, services: Services, record: StepRecord) -> None:
         self.number = record.number
+        self.seq = record.seq
+        """Of its opening."""
         self.archive: View = services.archive.as_of(record.seq)
         self.admitted = asyncio.Event()
         """Set once the step may cost something: a step of an earlier run waits for its turn."""
@@ -60,6 +62,8 @@ class LiveStep:
         self._asks = 0
         self._evaluations = 0
         self._facts = 0
+        self._steering = services.steering(record)
+        self._marks = services.archive.marks(until=record.seq)
 
     @property
     def task(self) -> Task:
@@ -77,6 +81,10 @@ class LiveStep:
     def render(self, template: str, /, **values: object) -> str:
         """See :class:`metasearch.step.Step`."""
         return self._services.prompts.render(template, **values)
+
+    def work_on(self, parent: Candidate, island: int | None = None) -> None:
+        """See :class:`metasearch.step.Step`."""
+        self._steering.work_on(parent, island)
 
     def choose_operator(self, operators: Sequence[str], *, role: Role = "propose") -> str:
         """See :class:`metasearch.step.Step`."""
@@ -103,6 +111,8 @@ class LiveStep:
         schema: type[BaseModel] | None = None,
     ) -> Reply:
         """Ask with what fits into the model's context, and with less if it is too much still."""
+        messages, told = self._steering.added(self, messages, role)
+        self._services.archive.show_steering(self.number, told)
         refusal: ContextOverflow | None = None
         for prompt in await self._prompts(call, messages, role):
             if refusal is not None:
@@ -186,4 +196,4 @@ class LiveStep:
         """See :class:`metasearch.step.Step`."""
         if before > self.number:
             raise ValueError(f"step {self.number} cannot wait for steps up to {before - 1}")
-        return await self._services.settled(before, since)
+        return [self._marks.seen(c) for c in await self._services.settled(before, since)]

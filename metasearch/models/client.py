@@ -265,6 +265,10 @@ class ModelClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def widen(self, concurrency: int) -> None:
+        """Allow another number of calls in flight, for those that are asked from now on."""
+        self._attempts.widen(concurrency)
+
     @property
     def in_flight(self) -> int:
         """Calls that are under way now, waits between their attempts included."""

@@ -10,8 +10,9 @@ from metasearch.models.attempt import Completion, Sampling, Target
 from metasearch.models.call import Request
 from metasearch.models.embedding import EMBED, vector_text
 from metasearch.models.ledger import unknown_price
+from metasearch.models.loading import load
 from metasearch.models.prices import FREE, freeze_prices
-from metasearch.models.provider import OFFLINE, Provider, load
+from metasearch.models.provider import OFFLINE, Provider
 from metasearch.models.replay import Recording
 
 PROMPT_TOKENS = 100_000

@@ -137,6 +137,11 @@ class Ledger:
                 self._grant()
             raise
 
+    def resettle(self, *, usd: float | None, tokens: int | None) -> None:
+        """Keep other limits from now on; who waits is answered by them."""
+        self.usd_limit, self.tokens_limit = usd, tokens
+        self._grant()
+
     def settle(self, reservation: Reservation, usage: Usage) -> None:
         """Replace a reservation by what the call did cost."""
         self._open.discard(reservation)

@@ -10,9 +10,10 @@ from metasearch.errors import MetasearchError
 from metasearch.exchange import Message, Usage
 from metasearch.models.client import ModelClient
 from metasearch.models.ledger import Ledger
+from metasearch.models.loading import load
 from metasearch.models.memory_journal import MemoryJournal
 from metasearch.models.prices import freeze_prices
-from metasearch.models.provider import OFFLINE, load
+from metasearch.models.provider import OFFLINE
 
 QUESTION = "Answer with the single word: ready"
 MAX_TOKENS = 64

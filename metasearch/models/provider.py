@@ -1,17 +1,10 @@
-"""The only module that calls litellm: loading it, what it knows of a model, one attempt.
-
-litellm takes two seconds to import and reaches for the network, prints and logs unless told
-otherwise. It is imported in a thread on first use, with all of that turned off.
-"""
+"""The only module that calls litellm: what it knows of a model, one attempt."""
 
 from __future__ import annotations
 
 import asyncio
 import difflib
-import importlib
-import logging
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -25,18 +18,6 @@ from metasearch.models.reading import read_reply, read_stream, read_usage
 
 OFFLINE = "offline/"
 
-_ENVIRONMENT = {
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
-    "LITELLM_LOCAL_BLOG_POSTS": "True",
-    "LITELLM_LOCAL_POLICY_TEMPLATES": "True",
-    "LITELLM_LOCAL_AUTOROUTER_PRESETS": "True",
-    # Calls OpenAI and servers like it over litellm's own HTTP client, as it does most other
-    # providers, and not through OpenAI's package: half the processor time of a call.
-    "EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER": "True",
-    # Keeps it from reading a .env file of the working folder into our environment.
-    "LITELLM_MODE": "PRODUCTION",
-}
 _PLACEHOLDER_KEY = "no-key-needed"
 _NEEDS_NO_KEY = frozenset({"ollama", "ollama_chat", "lm_studio", "llamafile", "hosted_vllm"})
 _FINDS_KEYS_ELSEWHERE = frozenset({"bedrock", "bedrock_converse", "sagemaker", "vertex_ai"})
@@ -49,7 +30,7 @@ _MARK = {"type": "ephemeral"}
 
 
 class Provider:
-    """litellm, loaded and quiet. Get it from :func:`load`."""
+    """litellm, loaded and quiet. Get it from :func:`metasearch.models.loading.load`."""
 
     def __init__(self, litellm: Any) -> None:
         self._litellm = litellm
@@ -251,65 +232,3 @@ def stable_ends(messages: Sequence[Message]) -> list[int]:
     if sum(message.role == "assistant" for message in messages) >= 2:
         ends.append(len(messages) - 1)
     return [place for place in ends if messages[place].content]
-
-
-_loading = threading.Lock()
-_loaded: Provider | None = None
-_offline_registered = False
-
-
-async def load(*, offline: bool = False) -> Provider:
-    """litellm, imported in a thread so that the event loop goes on.
-
-    Args:
-        offline: Whether a model of ``offline/`` is among those to be called.
-    """
-    if _loaded is not None and (_offline_registered or not offline):
-        return _loaded
-    return await asyncio.to_thread(_load, offline)
-
-
-def _load(offline: bool) -> Provider:
-    global _loaded, _offline_registered
-    with _loading:
-        if _loaded is None:
-            for name, value in _ENVIRONMENT.items():
-                os.environ.setdefault(name, value)
-            # Not an import statement: type checkers need a minute and a gigabyte for it.
-            litellm = importlib.import_module("litellm")
-            _quieten(litellm)
-            # Its own cache. Should another version have none of this name, the tokenizer is
-            # loaded with the first call, and nothing else changes.
-            calls: Any = importlib.import_module("litellm.main")
-            calls._encoding_cache = _TokenizerOnDemand()
-            _loaded = Provider(litellm)
-        if offline and not _offline_registered:
-            importlib.import_module("metasearch.models.offline").register()
-            _offline_registered = True
-        return _loaded
-
-
-class _TokenizerOnDemand:
-    """Stands in for litellm's tokenizer until something of it is used, which is seldom.
-
-    litellm passes its tokenizer along with every call. Loading it takes 25 MB and half a second.
-    """
-
-    def __getattr__(self, name: str) -> Any:
-        module = importlib.import_module("litellm.litellm_core_utils.default_encoding")
-        return getattr(module.encoding, name)
-
-
-def _quieten(litellm: Any) -> None:
-    litellm.suppress_debug_info = True
-    # Drops seed or temperature for models that refuse them, instead of failing.
-    litellm.drop_params = True
-    litellm.disable_hf_tokenizer_download = True
-    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.CRITICAL)
-        logger.handlers.clear()
-        logger.propagate = False
-    for name in ("openai", "httpx", "httpcore"):
-        # At INFO they log addresses, which for some providers carry the key.
-        logging.getLogger(name).setLevel(logging.WARNING)

@@ -100,6 +100,10 @@ class Attempts:
         self.sending = 0
         self.pausing = 0
 
+    def widen(self, concurrency: int) -> None:
+        """Let so many attempts out at once, besides those that are out or wait already."""
+        self._slots = asyncio.Semaphore(concurrency)
+
     async def reply(self, request: Request, *, retries: int | None = None) -> Reply:
         """The reply to a request, stored and billed.
 
@@ -137,14 +141,15 @@ class Attempts:
 
     async def _next(self, call: Call) -> Reply:
         """One attempt, once there is a slot for it."""
+        slots = self._slots
         with call.idle():
-            await self._slots.acquire()
+            await slots.acquire()
         self.sending += 1
         try:
             return await self._attempt(call)
         finally:
             self.sending -= 1
-            self._slots.release()
+            slots.release()
 
     async def _pause(self, call: Call, seconds: float) -> None:
         self.pausing += 1

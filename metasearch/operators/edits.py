@@ -31,6 +31,7 @@ from metasearch.step import Rejected
 
 _MARKDOWN = MarkdownIt("zero").enable("fence")
 _DIFFS = ("diff", "patch", "udiff")
+UNCHANGED = Rejected("the edit leaves the program unchanged")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def _checked(edited: Program | Rejected, parent: Program) -> Program | Rejected:
     if isinstance(edited, Rejected):
         return edited
     if edited.files == parent.files:
-        return Rejected("the edit leaves the program unchanged")
+        return UNCHANGED
     if (breach := protection_breach(parent, edited)) is not None:
         return Rejected(breach)
     return does_not_parse(edited) or edited

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from metasearch.operators.edits import does_not_parse, fences
+from metasearch.operators.edits import UNCHANGED, does_not_parse, fences
 from metasearch.program import Program, RegionError, blocks, protected_text, protection_breach
 from metasearch.step import Rejected
 
@@ -64,6 +64,22 @@ def replace(program: Program, gene: Gene, text: str) -> Program:
     if text and not text.endswith("\n"):
         text += "\n"
     return program.replace({gene.path: "".join([*lines[:start], text, *lines[end:]])})
+
+
+def surroundings(program: Program, gene: Gene) -> dict[str, str]:
+    """The files of a program around a gene: a line tells where it stands, its note is left out.
+
+    A file that is the gene itself is not among them.
+    """
+    around = dict(program.files)
+    text = around.pop(gene.path)
+    if protected_text(program):
+        lines = text.splitlines(keepends=True)
+        start, end = (blocks(text, gene.path) or [])[gene.place]
+        before = "".join(lines[: start - 1]).removesuffix(gene.note)
+        after = "".join(lines[end + 1 :])
+        around = {gene.path: f"{before}[the block {gene.name}]\n{after}", **around}
+    return around
 
 
 def differing(program: Program, other: Program) -> list[tuple[Gene, Gene]]:
@@ -136,7 +152,7 @@ def _with_gene(text: str, program: Program, gene: Gene) -> Program | Rejected:
     except ValueError as error:
         return Rejected(str(error))
     if edited.files == program.files:
-        return Rejected("the edit leaves the program unchanged")
+        return UNCHANGED
     if (breach := protection_breach(program, edited)) is not None:
         return Rejected(breach)
     if (fault := does_not_parse(edited)) is not None:

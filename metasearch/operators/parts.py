@@ -20,7 +20,7 @@ from metasearch.step import Step, Task
 def edit_line(candidate: Candidate, limit: int = 300) -> str:
     """What its author said of the edit."""
     words = " ".join((candidate.thought or candidate.name).split())
-    return shorten(words, limit) if words else "an edit without an explanation"
+    return _one_line(words, limit) if words else "an edit without an explanation"
 
 
 def result_line(candidate: Candidate, task: Task) -> str:
@@ -28,7 +28,11 @@ def result_line(candidate: Candidate, task: Task) -> str:
     if candidate.outcome is Outcome.SCORED:
         early = "" if candidate.complete else f"stopped after stage {candidate.stage!r}: "
         return early + render_scores(candidate, task)
-    return f"{candidate.outcome}: {shorten(' '.join(candidate.error.split()), 300)}"
+    return f"{candidate.outcome}: {_one_line(candidate.error, 300)}"
+
+
+def _one_line(text: str, limit: int) -> str:
+    return " ".join(shorten(" ".join(text.split()), limit).split())
 
 
 def edit_diff(before: Program, after: Program, limit: int = 8_000) -> str:

@@ -35,6 +35,7 @@ __all__ = [
     "shorten",
     "show",
     "task_message",
+    "task_values",
     "thought_of",
 ]
 
@@ -112,21 +113,29 @@ def _outcome(candidate: Candidate, task: Task) -> dict[str, str]:
     }
 
 
-def task_message(ctx: Brief, answer_format: str) -> Message:
-    """The system message: the task, its objectives, the rules and the answer's format."""
-    task = ctx.task
-    text = ctx.render(
-        "task",
-        task=task.description,
-        objectives=[{"name": o.name, "direction": str(o.direction)} for o in task.objectives],
-        seconds=f"{task.seconds:g}",
-        megabytes=f"{task.memory / 1e6:.0f}",
-        python=any(path.endswith(".py") for path in task.seed_program.files),
-        packages=task.packages,
-        blocks=bool(protected_text(task.seed_program)),
-        answer=answer_rules(ctx, answer_format),
-    )
+def task_message(ctx: Brief, answer_format: str = "") -> Message:
+    """The system message: the task, its objectives, the rules and the answer's format.
+
+    Args:
+        ctx: The step.
+        answer_format: Its line; none where each request says itself how it is to be answered.
+    """
+    answer = answer_rules(ctx, answer_format) if answer_format else ""
+    text = ctx.render("task", **task_values(ctx.task), answer=answer)
     return Message(role="system", content=text)
+
+
+def task_values(task: Task) -> dict[str, object]:
+    """What templates are told of the task, its objectives and rules."""
+    return {
+        "task": task.description,
+        "objectives": [{"name": o.name, "direction": str(o.direction)} for o in task.objectives],
+        "seconds": f"{task.seconds:g}",
+        "megabytes": f"{task.memory / 1e6:.0f}",
+        "python": any(path.endswith(".py") for path in task.seed_program.files),
+        "packages": task.packages,
+        "blocks": bool(protected_text(task.seed_program)),
+    }
 
 
 def answer_rules(ctx: Brief, answer_format: str) -> str:

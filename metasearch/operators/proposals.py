@@ -43,6 +43,7 @@ async def propose(
     is told why, in the same conversation, and asked again. If it is rejected because an earlier
     candidate is the same or almost, the model is shown that one, once, and asked to differ.
     """
+    ctx.work_on(parent.candidate, island)
     talk = list(conversation)
     told = False
     for attempt in range(repairs + 1):

@@ -1,6 +1,15 @@
 """What models are told: templates in files, and messages that give way part by part."""
 
-from metasearch.prompts.draft import Draft, Fitted, Part, estimated_tokens, extended, fit, shrinking
+from metasearch.prompts.draft import (
+    Draft,
+    Fitted,
+    Part,
+    estimated_tokens,
+    extended,
+    fit,
+    inserted,
+    shrinking,
+)
 from metasearch.prompts.templates import SUFFIX, Prompts, effective
 from metasearch.prompts.texts import FEEDBACK_LIMIT, fence, shorten
 
@@ -16,6 +25,7 @@ __all__ = [
     "extended",
     "fence",
     "fit",
+    "inserted",
     "shorten",
     "shrinking",
 ]

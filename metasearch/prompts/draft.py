@@ -80,6 +80,12 @@ def extended(message: Message, text: str) -> Message:
     return Message(role=message.role, content=f"{message.content}\n\n{text}")
 
 
+def inserted(message: Message, parts: Sequence[Part]) -> Draft:
+    """The message with more parts before its last one, which is what it asks for."""
+    own = message.parts if isinstance(message, Draft) else (Part(text=message.content),)
+    return Draft.of([*own[:-1], *parts, *own[-1:]], message.role)
+
+
 def fit(messages: Sequence[Message], tokens: int, render: Render) -> Fitted:
     """The messages with as few parts cut as needed to take no more than so many tokens.
 

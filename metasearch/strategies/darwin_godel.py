@@ -20,7 +20,14 @@ from metasearch.exchange import Message
 from metasearch.facts import Selection
 from metasearch.formats import EDITS, EditName
 from metasearch.operators.parts import edit_line, printed_part, result_line, result_part
-from metasearch.operators.prompts import Shown, render_program, shorten, show, task_message
+from metasearch.operators.prompts import (
+    Shown,
+    render_program,
+    shorten,
+    show,
+    task_message,
+    task_values,
+)
 from metasearch.operators.proposals import propose
 from metasearch.operators.selection import pick, score_child_weights
 from metasearch.operators.uct import rank_values
@@ -36,9 +43,9 @@ class Diagnosis(BaseModel):
 
     summary: str = Field(description="what the run of the program shows, in a few sentences")
     improvements: list[str] = Field(description="changes that might help, each in a sentence")
-    proposal: str = Field(description="the one of them to make now, in detail, and why this one")
-    implementation: str = Field(description="how to make it in this code: what to change where")
-    problem: str = Field(description="the task for the programmer, complete without the rest")
+    problem: str = Field(description="for the programmer: what is wrong, and the aim of the change")
+    proposal: str = Field(description="for the programmer: the one change to make now, in detail")
+    implementation: str = Field(description="for the programmer: how, what to change where")
 
 
 class DarwinGodel:
@@ -178,11 +185,10 @@ class DarwinGodel:
         children = ctx.archive.children(parent.candidate.number, _CHILDREN)
         lines = [f"{edit_line(c)} -> {result_line(c, self.task)}" for c in children]
         tried = ctx.render("darwin_godel_children", children=lines) if lines else ""
-        task, objectives = self.task.description, self.task.objectives
         stopped = not parent.candidate.complete
         return Draft.of(
             [
-                Part(text=ctx.render("darwin_godel_role", task=task, objectives=objectives)),
+                Part(text=ctx.render("darwin_godel_role", **task_values(self.task))),
                 Part(text=ctx.render("current", program=render_program(parent.program))),
                 result_part(ctx, parent.candidate),
                 printed_part(ctx, parent.candidate, priority=3, limit=8_000),

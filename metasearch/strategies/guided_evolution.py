@@ -13,32 +13,35 @@ one offspring of its generation, and waits until the generation before it has en
 from __future__ import annotations
 
 import random
-from bisect import insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate, Outcome
-from metasearch.exchange import Message
-from metasearch.facts import Phrasing, Recorded
-from metasearch.objectives import dominates, gains
-from metasearch.operators.edits import fences
+from metasearch.facts import Recorded
+from metasearch.objectives import gains
 from metasearch.operators.genome import Gene, differing, in_use
+from metasearch.operators.hall_of_fame import HallOfFame
 from metasearch.operators.pareto import spea2, tournament_dcd
-from metasearch.operators.rewriting import block_values, fenced, rewrite
-from metasearch.program import Program
-from metasearch.prompts import fence, shorten
+from metasearch.operators.prompts import render_result
+from metasearch.operators.rewriting import (
+    Individual,
+    around_part,
+    block_part,
+    fenced,
+    request_part,
+    rewrite,
+    standing_part,
+)
+from metasearch.prompts import Part
 from metasearch.step import Step, Task
+from metasearch.strategies.guided_evolution_pool import DIRECTIONS, PERSONAS, PromptPool
 
-DIRECTIONS = ("complex", "parameters", "unusual_parameters", "smaller", "significant", "obscure")
-PERSONAS = ("concise", "expert", "lucky", "inventor")
 _BLOCK_LIMIT = 60_000
 """Characters of one block that a prompt shows. A longer one is not offered for change."""
-_WORDING_LIMIT = 1_500
-"""Characters of a rephrased prompt."""
 
 
 def _rising(ends: tuple[float, float]) -> tuple[float, float]:
@@ -57,18 +60,6 @@ class Plan:
     parent: Candidate
     mate: Candidate | None
     """Set if the pair is crossed: the child then takes over from this one."""
-
-
-@dataclass(frozen=True)
-class Individual:
-    """An offspring while operators work on it."""
-
-    program: Program
-    parents: tuple[Candidate, ...]
-    operators: tuple[str, ...] = ()
-    prompts: tuple[str, ...] = ()
-    """For each of them the block and what was asked for: success by prompt is counted by it."""
-    thought: str = ""
 
 
 class GuidedEvolution:
@@ -115,41 +106,38 @@ class GuidedEvolution:
     def __init__(self, task: Task, options: Options) -> None:
         self.task = task
         self.options = options
-        self.hall_of_fame: list[Candidate] = []
-        """The best ever: by the first objective, ties by the next, and so on."""
-        self.front: list[Candidate] = []
-        """All that no other candidate dominates."""
-        self.wordings: list[Recorded] = []
-        """Prompts of the pool in other words, in the archive's order."""
+        self.pool = PromptPool(options.directions, options.personas)
+        self.fame = HallOfFame(task.objectives, options.hall_of_fame)
         self._populations: dict[int, list[Candidate]] = {}
 
     def observe(self, candidate: Candidate) -> None:
-        """Fold: the hall of fame and the front. Populations follow from settled generations."""
-        if not candidate.scored:
-            return
-        insort(self.hall_of_fame, candidate, key=lambda c: [-gain for gain in self._gains(c)])
-        del self.hall_of_fame[self.options.hall_of_fame :]
-        mine = self._gains(candidate)
-        if not any(dominates(self._gains(other), mine) for other in self.front):
-            self.front = [c for c in self.front if not dominates(mine, self._gains(c))]
-            self.front.append(candidate)
+        """Fold: the hall of fame. Populations follow from settled generations."""
+        if candidate.scored:
+            self.fame.add(candidate)
 
     def learn(self, recorded: Recorded) -> None:
         """Fold: prompts evolve, too."""
-        if isinstance(recorded.fact, Phrasing):
-            self.wordings.append(recorded)
+        self.pool.learn(recorded)
 
     # -- the loop ---------------------------------------------------------------------------
 
     async def step(self, ctx: Step) -> None:
         """Create one member of the first population, or one offspring of a later generation."""
-        seed = ctx.archive.candidate(0)
         if ctx.number <= self.options.initial:
-            created = Individual(ctx.archive.program(seed), (seed,))
-            await self.submit(ctx, await self.mutate(ctx, created, {}, "create"))
-            return
-        generation, place = divmod(ctx.number - 1 - self.options.initial, self.options.offspring)
-        wordings = self.pool(generation)
+            await self.create(ctx)
+        else:
+            later = ctx.number - 1 - self.options.initial
+            await self.reproduce(ctx, *divmod(later, self.options.offspring))
+
+    async def create(self, ctx: Step) -> None:
+        """Mutate the seed."""
+        seed = ctx.archive.candidate(0)
+        child = Individual(ctx.archive.program(seed), (seed,))
+        await self.submit(ctx, await self.mutate(ctx, child, self.pool.before(0), "create"))
+
+    async def reproduce(self, ctx: Step, generation: int, place: int) -> None:
+        """Cross, mutate and measure one offspring, and reword a prompt."""
+        pool = self.pool.before(generation)
         population = await self.population(ctx, generation)
         plan = self.breed(population, ctx.generator(self.first_step(generation)))[place]
         child = Individual(ctx.archive.program(plan.parent), (plan.parent,))
@@ -158,12 +146,12 @@ class GuidedEvolution:
         if ctx.rng.random() < self.options.mutation:
             if generation > 0 and ctx.rng.random() < self.options.evolution_of_thought:
                 exemplars = self.select(population, self.options.exemplars)
-                child = await self.transfer(ctx, child, exemplars, wordings)
+                child = await self.transfer(ctx, child, exemplars, pool)
             else:
-                child = await self.mutate(ctx, child, wordings)
+                child = await self.mutate(ctx, child, pool)
         await self.submit(ctx, child)
         if place < self.options.rephrased:
-            await self.rephrase(ctx, generation, wordings)
+            await pool.rephrase(ctx, generation, self.temperature(ctx, "rephrase"))
 
     async def submit(self, ctx: Step, child: Individual) -> None:
         """Measure what an operator has changed; a copy of its parent keeps the parent's score."""
@@ -176,13 +164,7 @@ class GuidedEvolution:
                 thought=child.thought,
             )
 
-    def pool(self, generation: int) -> dict[str, Recorded]:
-        """The latest wording that earlier generations have found of each rephrased prompt."""
-        return {
-            recorded.fact.prompt: recorded
-            for recorded in self.wordings
-            if isinstance(recorded.fact, Phrasing) and (recorded.fact.generation or 0) < generation
-        }
+    # -- the population ---------------------------------------------------------------------
 
     def first_step(self, generation: int) -> int:
         """The number of a generation's first step."""
@@ -246,142 +228,97 @@ class GuidedEvolution:
     # -- the operators: each returns the individual as it was if the model does not deliver -----
 
     async def mutate(
-        self,
-        ctx: Step,
-        child: Individual,
-        wordings: Mapping[str, Recorded],
-        operator: Literal["create", "mutate"] = "mutate",
+        self, ctx: Step, child: Individual, pool: PromptPool, operator: str = "mutate"
     ) -> Individual:
         """Rewrite one block, asked for by one prompt of the pool."""
-        gene = self._choose(ctx, in_use(child.program, self.task.description))
-        prompt, request = self.draw(ctx, wordings)
+        gene = _one(ctx, in_use(child.program, self.task.description))
+        drawn = pool.draw(ctx)
         if gene is None:
             return child
-        text = ctx.render(
-            "guided_evolution_mutate",
-            request=request,
-            feedback="" if child.operators else shorten(child.parents[0].feedback),
-            **block_values(ctx, child.program, gene),
-        )
-        span = self.options.mutate_temperature
-        if operator == "create":
-            span = self.options.create_temperature
-        return await self._rewrite(ctx, child, gene, text, span, operator, f"{gene.name}: {prompt}")
-
-    def draw(self, ctx: Step, wordings: Mapping[str, Recorded]) -> tuple[str, str]:
-        """One prompt of the pool, all pairs of direction and persona equally likely.
-
-        Returns:
-            Its name, with the number of its wording if it was rephrased; and the request.
-        """
-        direction, persona = self.pair(ctx.rng)
-        prompt = f"{direction}, {persona}"[:100]
-        if (wording := wordings.get(prompt)) is not None and isinstance(wording.fact, Phrasing):
-            return f"{prompt} (wording {wording.number})", wording.fact.text
-        values = {"direction": direction, "persona": persona}
-        return prompt, ctx.render("guided_evolution_request", **values)
-
-    def pair(self, rng: random.Random) -> tuple[str, str]:
-        """A direction and a persona."""
-        return rng.choice(self.options.directions), rng.choice(self.options.personas)
-
-    async def rephrase(self, ctx: Step, generation: int, wordings: Mapping[str, Recorded]) -> None:
-        """Put one prompt of the pool into other words, for the generations to come."""
-        prompt, request = self.draw(ctx, wordings)
-        text = ctx.render("guided_evolution_rephrase", request=fence(request), limit=_WORDING_LIMIT)
-        reply = await ctx.ask(
-            [Message(role="user", content=text)],
-            role="propose",
-            temperature=ctx.rng.uniform(*self.options.rephrase_temperature),
-        )
-        if (wording := wording_of(reply.text)) is not None:
-            name = prompt.partition(" (wording ")[0]
-            ctx.record(Phrasing(prompt=name, text=wording, generation=generation))
+        values = {"request": drawn.request, "block": gene.name}
+        prompt = [
+            Part(text=ctx.render("guided_evolution_mutate", **values)),
+            around_part(ctx, child.program, gene),
+            block_part(ctx, gene),
+            standing_part(ctx, child),
+            request_part(ctx, "guided_evolution_rules", child.program, gene),
+        ]
+        return await self._rewrite(ctx, child, gene, prompt, operator, f"{gene.name}: {drawn.name}")
 
     async def cross(self, ctx: Step, child: Individual, mate: Candidate) -> Individual:
         """Merge one of the blocks in which two parents differ into the first one's place."""
         pairs = differing(child.program, ctx.archive.program(mate))
-        gene = self._choose(
-            ctx, [mine for mine, theirs in pairs if len(theirs.text) < _BLOCK_LIMIT]
-        )
+        pair = _one_pair(ctx, pairs)
         variant = ctx.rng.randrange(2)
-        if gene is None:
+        if pair is None:
             return child
-        theirs = next(theirs for mine, theirs in pairs if mine is gene)
-        prompt = ctx.render(
-            "guided_evolution_crossover",
-            variant=variant,
-            other=fenced(theirs),
-            **block_values(ctx, child.program, gene),
-        )
+        gene, other = pair
+        task = {"variant": variant, "block": gene.name, "others": len(pairs) - 1}
+        theirs = {"code": fenced(other), "result": render_result(ctx, mate, 1_000)}
+        prompt = [
+            Part(text=ctx.render("guided_evolution_crossover", **task)),
+            around_part(ctx, child.program, gene),
+            Part(text=ctx.render("guided_evolution_other", **theirs)),
+            block_part(ctx, gene),
+            standing_part(ctx, child),
+            request_part(ctx, "guided_evolution_rules", child.program, gene),
+        ]
         both = Individual(child.program, (*child.parents, mate))
-        span = self.options.crossover_temperature
-        crossed = await self._rewrite(ctx, both, gene, prompt, span, "crossover", gene.name)
+        crossed = await self._rewrite(ctx, both, gene, prompt, "crossover", gene.name)
         return crossed if crossed.operators else child
 
     async def transfer(
-        self,
-        ctx: Step,
-        child: Individual,
-        exemplars: Sequence[Candidate],
-        wordings: Mapping[str, Recorded],
+        self, ctx: Step, child: Individual, exemplars: Sequence[Candidate], pool: PromptPool
     ) -> Individual:
         """Evolution of Thought: why did a block of an exemplar get better; do the same here."""
         exemplar = ctx.archive.program(ctx.rng.choice(exemplars))
-        pairs = differing(exemplar, self.task.seed_program)
-        learnt = self._choose(ctx, [new for new, old in pairs if len(old.text) < _BLOCK_LIMIT])
-        gene = self._choose(ctx, in_use(child.program, self.task.description))
-        if learnt is None or gene is None:
-            return await self.mutate(ctx, child, wordings)
-        before = next(old for new, old in pairs if new is learnt)
-        prompt = ctx.render(
-            "guided_evolution_thought",
-            learnt=learnt.name,
-            before=fenced(before),
-            after=fenced(learnt),
-            **block_values(ctx, child.program, gene),
-        )
-        span, label = self.options.mutate_temperature, f"{gene.name}: as in {learnt.name}"
-        return await self._rewrite(ctx, child, gene, prompt, span, "thought", label)
+        pair = _one_pair(ctx, differing(exemplar, self.task.seed_program))
+        gene = _one(ctx, in_use(child.program, self.task.description))
+        if pair is None or gene is None:
+            return await self.mutate(ctx, child, pool)
+        learnt, seed = pair
+        values = {"learnt": learnt.name, "before": fenced(seed), "after": fenced(learnt)}
+        prompt = [
+            Part(text=ctx.render("guided_evolution_thought", block=gene.name, **values)),
+            around_part(ctx, child.program, gene),
+            block_part(ctx, gene),
+            request_part(ctx, "guided_evolution_transfer", child.program, gene),
+        ]
+        label = f"{gene.name}: as in {learnt.name}"
+        return await self._rewrite(ctx, child, gene, prompt, "thought", label)
 
     async def _rewrite(
         self,
         ctx: Step,
         child: Individual,
         gene: Gene,
-        prompt: str,
-        temperatures: Range,
+        prompt: Sequence[Part],
         operator: str,
         label: str,
     ) -> Individual:
-        """The individual with one block rewritten as a prompt asks."""
-        made = await rewrite(
-            ctx,
-            child.program,
-            gene,
-            prompt,
-            temperature=ctx.rng.uniform(*temperatures),
-            parents=child.parents,
-            operator=operator,
-            name=label,
-            repairs=self.options.repairs,
-        )
-        if made is None:
-            return child
-        done, prompts = (*child.operators, operator), (*child.prompts, label)
-        return Individual(made.program, child.parents, done, prompts, made.thought)
+        temperature, repairs = self.temperature(ctx, operator), self.options.repairs
+        return await rewrite(ctx, child, gene, prompt, operator, label, temperature, repairs)
 
-    def _choose(self, ctx: Step, found: Sequence[Gene]) -> Gene | None:
-        """One of the genes that fit into a prompt, all equally likely."""
-        fitting = [gene for gene in found if len(gene.text) < _BLOCK_LIMIT]
-        return ctx.rng.choice(fitting) if fitting else None
+    def temperature(self, ctx: Step, operator: str) -> float:
+        """Drawn from the operator's range; Evolution of Thought is a mutation."""
+        ranges = {
+            "create": self.options.create_temperature,
+            "crossover": self.options.crossover_temperature,
+            "rephrase": self.options.rephrase_temperature,
+        }
+        return ctx.rng.uniform(*ranges.get(operator, self.options.mutate_temperature))
 
     def _gains(self, candidate: Candidate) -> tuple[float, ...]:
         return gains(self.task.objectives, candidate.scores)
 
 
-def wording_of(reply: str) -> str | None:
-    """The rephrased prompt that a reply holds, in its one fenced block."""
-    found = [block.text.strip() for block in fences(reply)]
-    good = len(found) == 1 and 0 < len(found[0]) <= _WORDING_LIMIT and "```" not in found[0]
-    return found[0] if good else None
+def _one(ctx: Step, found: Sequence[Gene]) -> Gene | None:
+    """One of the genes that fit into a prompt, all equally likely."""
+    fitting = [gene for gene in found if len(gene.text) < _BLOCK_LIMIT]
+    return ctx.rng.choice(fitting) if fitting else None
+
+
+def _one_pair(ctx: Step, found: Sequence[tuple[Gene, Gene]]) -> tuple[Gene, Gene] | None:
+    """Likewise, of blocks in two versions."""
+    fitting = [pair for pair in found if max(len(gene.text) for gene in pair) < _BLOCK_LIMIT]
+    return ctx.rng.choice(fitting) if fitting else None

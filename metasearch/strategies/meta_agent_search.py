@@ -21,22 +21,22 @@ from rapidfuzz.distance import Indel
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate, Outcome
 from metasearch.errors import CampaignError
-from metasearch.evaluation.statistics import of_examples
 from metasearch.exchange import Message
 from metasearch.formats import COMPLETE_FILES
 from metasearch.objectives import Direction
-from metasearch.operators.bootstrap import percent_line, plain_line
-from metasearch.operators.edits import fences, read_edit
+from metasearch.operators.bootstrap import fitness
+from metasearch.operators.edits import UNCHANGED, fences, read_edit
 from metasearch.operators.prompts import (
     ANSWER_LIMIT,
     answer_rules,
     render_program,
     render_result,
     shorten,
+    task_values,
     thought_of,
 )
 from metasearch.operators.sections import sections
-from metasearch.program import Program, protected_text, protection_breach
+from metasearch.program import Program, protection_breach
 from metasearch.prompts import Draft, Part
 from metasearch.step import Rejected, Step, Task
 
@@ -149,7 +149,7 @@ class MetaAgentSearch:
         talk: list[Message] = [self.system(ctx), self.request(ctx, shown)]
         draft = await self.draft(ctx, talk, base)
         for turn in range(self.options.reflections):
-            talk.append(self.reflection(ctx, turn, members))
+            talk.append(self.reflection(ctx, turn, draft, members, shown))
             revised = await self.draft(ctx, talk, base, draft.name)
             if fences(talk[-1].content):  # a reply without any code stands by the version before
                 draft = revised
@@ -166,7 +166,7 @@ class MetaAgentSearch:
             if self.is_member(measured):
                 break
             if attempt < self.options.attempts:
-                talk.append(self.failure(ctx, measured))
+                talk.append(self.failure(ctx, measured, shown))
                 draft = await self.draft(ctx, talk, base, draft.name)
         return ran
 
@@ -175,15 +175,17 @@ class MetaAgentSearch:
     ) -> Proposal:
         """The model's next version, called as before if it has no name; kept in the talk.
 
-        Files that the model leaves out are those of ``base``, the entry shown last.
+        Files that the model leaves out are those of ``base``, the entry shown last. A program
+        that equals it is one, and found to be known when it is to be measured.
         """
         reply = await ctx.ask(tuple(talk), role="propose")
         talk.append(Message(role="assistant", content=shorten(reply.text, ANSWER_LIMIT)))
         found = sections(reply.text, ("reflection", "thought", "name", "program"))
+        edited = read_edit(reply.text, base)
         return Proposal(
             name=" ".join(found.get("name", name).split())[:100],
             thought=found.get("thought") or thought_of(reply.text),
-            program=read_edit(reply.text, base),
+            program=base if edited == UNCHANGED else edited,
         )
 
     # -- the archive --------------------------------------------------------------------------
@@ -247,7 +249,7 @@ class MetaAgentSearch:
         """A member as the prompt shows it."""
         number = candidate.number
         if number not in self._fitness:
-            self._fitness[number] = self.fitness(ctx, candidate)
+            self._fitness[number] = fitness(ctx.archive, candidate, self.task.objectives)
         return Entry(
             candidate,
             name=candidate.name or "unnamed",
@@ -263,34 +265,11 @@ class MetaAgentSearch:
         """The hand-designed programs are before the first generation."""
         return max(1, step - len(self.options.seeds))
 
-    def fitness(self, ctx: Step, candidate: Candidate) -> str:
-        """The scores in a line; with a bootstrap interval where each example has its own."""
-        examples = ctx.archive.examples(candidate)
-        lines = []
-        for objective in self.task.objectives:
-            name = objective.name
-            score = ctx.archive.score(candidate, name)
-            if name in examples:
-                lines.append(f"{name}: {fitness_line(examples[name])}")
-            elif score.samples > 1:
-                bounds = f"{score.low:.6g}, {score.high:.6g}"
-                lines.append(
-                    f"{name}: 95% Interval of the mean: ({bounds}), Mean: {score.value:.6g}"
-                )
-            else:
-                lines.append(f"{name}: {score.value:.10g}")
-        return "; ".join(lines)
-
     # -- the messages -------------------------------------------------------------------------
 
     def system(self, ctx: Step) -> Message:
         """Who the model is, the task, the rules."""
-        text = ctx.render(
-            "meta_agent_system",
-            task=self.task,
-            marked=bool(protected_text(self.task.seed_program)),
-            python=self.task.seed_program.main.endswith(".py"),
-        )
+        text = ctx.render("meta_agent_system", **task_values(self.task))
         return Message(role="system", content=text)
 
     def request(self, ctx: Step, shown: Sequence[Entry]) -> Message:
@@ -310,40 +289,49 @@ class MetaAgentSearch:
         now = ctx.render(
             "meta_agent_request",
             archive=bool(shown),
-            several=len(self.task.seed_program.files) > 1,
             objectives=self.task.objectives,
             intervals=any("Interval" in entry.fitness for entry in shown),
-            answer=answer_rules(ctx, COMPLETE_FILES),
+            **self.answer(ctx, shown),
         )
         return Draft.of([*parts, Part(text=now)])
 
-    def reflection(self, ctx: Step, turn: int, members: Sequence[Candidate]) -> Message:
-        """What to look at before the program is measured."""
-        answer = answer_rules(ctx, COMPLETE_FILES)
-        if turn == 1:
-            return Message(role="user", content=ctx.render("meta_agent_check", answer=answer))
-        parts = [Part(text=ctx.render("meta_agent_reflect", answer=answer))]
+    def reflection(
+        self,
+        ctx: Step,
+        turn: int,
+        draft: Proposal,
+        members: Sequence[Candidate],
+        shown: Sequence[Entry],
+    ) -> Message:
+        """What to look at before the program is measured, and what makes it none so far."""
+        fault = draft.program.reason if isinstance(draft.program, Rejected) else ""
+        template = "meta_agent_check" if turn else "meta_agent_reflect"
+        parts = [Part(text=ctx.render(template, fault=fault, **self.answer(ctx, shown)))]
         new = [c for c in members if not _is_initial(c) and c.length < self.options.characters]
         latest = max(new, key=lambda c: c.number, default=None)
-        if latest is not None and self.options.context != "none":
+        if turn == 0 and latest is not None and self.options.context != "none":
             text = ctx.render("meta_agent_previous", entry=self.entry(ctx, latest))
             parts.insert(0, Part(text=text, priority=1, name="the entry before yours"))
         return Draft.of(parts)
 
-    def failure(self, ctx: Step, measured: Candidate) -> Message:
+    def failure(self, ctx: Step, measured: Candidate, shown: Sequence[Entry]) -> Message:
         """Why the program is not taken into the archive, and a request to mend it."""
         text = ctx.render(
             "meta_agent_repair",
+            outcome=str(measured.outcome),
+            known=measured.duplicate_of is not None,
             result=render_result(ctx, measured),
-            answer=answer_rules(ctx, COMPLETE_FILES),
+            **self.answer(ctx, shown),
         )
         return Message(role="user", content=text)
 
-
-def fitness_line(scores: Sequence[float]) -> str:
-    """The median of the mean with its bootstrap interval; in per cent for scores from 0 to 1."""
-    share = all(0 <= score <= 1 for score in scores)
-    return (percent_line if share else plain_line)(of_examples(scores, seed=0))
+    def answer(self, ctx: Step, shown: Sequence[Entry]) -> dict[str, object]:
+        """What templates are told of the form of an answer."""
+        return {
+            "answer": answer_rules(ctx, COMPLETE_FILES),
+            "several": len(self.task.seed_program.files) > 1,
+            "base": "entry shown last" if shown else "program to begin with",
+        }
 
 
 def _is_initial(candidate: Candidate) -> bool:

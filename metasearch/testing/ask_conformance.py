@@ -202,9 +202,9 @@ class AskConformance:
         async with asking(provider, source, Model(0.3), spec(seconds=0.5)) as sandbox:
             began = time.monotonic()
             with pytest.raises(CandidateFailure) as caught:
-                await sandbox.call("program:main", 5)
+                await sandbox.call("program:main", 60)
         assert caught.value.outcome is Outcome.TIMED_OUT
-        assert 1.0 < time.monotonic() - began < 3.0
+        assert 1.0 < time.monotonic() - began < 20
 
     async def test_processor_time_is_limited_while_a_thread_waits(
         self, provider: SandboxProvider
@@ -328,11 +328,11 @@ class AskConformance:
         self, provider: SandboxProvider, attack: str
     ) -> None:
         source = f"{FORGE}\ndef main():\n    {attack}\n    time.sleep(10)"
-        model = Model(3)
+        model = Model(300)
         began = time.monotonic()
         caught = await failure(provider, source, model)
         assert caught.outcome is Outcome.INVALID, caught
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
         assert model.in_flight == 0
 
     async def test_an_ask_before_any_call_runs_or_with_nobody_to_answer(

@@ -39,6 +39,9 @@ class ScriptedModels:
         self._archive = archive
         self._answer = answer
 
+    def widen(self, concurrency: int) -> None:
+        """Nothing: scripts answer any number at once."""
+
     async def prompt_tokens(self, role: Role) -> int:
         """The same for all roles."""
         return self.most_prompt_tokens

@@ -29,6 +29,7 @@ from metasearch.archive import Archive, CampaignArchive
 from metasearch.campaign import Campaign
 from metasearch.campaign_file import load_campaign
 from metasearch.candidate import Candidate, EvaluationResult, Outcome, Score, StageResult
+from metasearch.commands import Hint, Veto
 from metasearch.engine import Engine
 from metasearch.engine.observer import Silent
 from metasearch.errors import ModelError
@@ -148,7 +149,9 @@ class StrategyConformance:
         run = archive.create(campaign)
         self.run(campaign, run)
         assert run.evaluations() == self.evaluations
-        assert run.queued() == []
+        # A repair may have taken the last evaluation: what others have paid for is kept for more.
+        kept = {step.number for step in run.unfinished_steps()}
+        assert {candidate.step for candidate in run.queued()} <= kept
 
     def test_one_evaluation_asks_no_model(self, tmp_path: Path, archive: Archive) -> None:
         campaign = self.load(tmp_path, budget__evaluations=1)
@@ -218,6 +221,29 @@ class StrategyConformance:
 
         models = self.run(campaign, archive.create(campaign), evaluate=verbose).models
         assert max(_length(prompt) for prompt in models.prompts) < LONGEST_PROMPT
+
+    def test_hints_are_shown_and_a_vetoed_candidate_is_nobodys_parent(
+        self, campaign: Campaign, archive: Archive
+    ) -> None:
+        run = archive.create(campaign)
+        middle = self.evaluations // 2
+
+        def overseen(request: EvaluationRequest) -> EvaluationResult:
+            best = next((c.number for c in run.best() if c.number), None)
+            if request.number >= middle and best is not None and not run.commands():
+                run.command(Hint(text="Prefer 4242.", append=False), "tester")
+                run.command(Veto(candidate=best), "tester")
+            return self.measure(request)
+
+        models = self.run(campaign, run, evaluate=overseen).models
+        hint, veto = run.commands()
+        assert isinstance(veto.command, Veto)
+        assert any("Prefer 4242." in m.content for prompt in models.prompts for m in prompt)
+        later = {e.step for e in run.events(veto.seq, limit=10**6) if e.kind == "opened"}
+        after = [c for c in run.candidates() if c.step in later]
+        assert after, "nothing was proposed after the veto"
+        assert all(veto.command.candidate not in c.parents for c in after)
+        assert set(run.born_under(hint.number)) >= {c.number for c in after if c.digest}
 
     def test_nothing_but_failures(self, campaign: Campaign, archive: Archive) -> None:
         def hopeless(request: EvaluationRequest) -> EvaluationResult:

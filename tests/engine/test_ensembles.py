@@ -82,12 +82,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    with Archive.open(tmp_path / "archive.db", create=True) as opened:
-        yield opened
-
-
 def load(folder: Path, choose: str = "weights", **settings: object) -> Campaign:
     overrides = {key.replace("__", "."): value for key, value in settings.items()}
     return load_campaign(folder, {"models.propose.choose": choose, **overrides})

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,13 +34,6 @@ SEED = (
 BUDGET = 6
 
 
-@pytest.fixture(autouse=True)
-def _collect() -> Iterator[None]:
-    """Finalise killed coroutines here; CPython 3.11 fails if that happens inside ast.parse."""
-    yield
-    gc.collect()
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "program.py").write_text(SEED)
@@ -49,12 +42,6 @@ def folder(tmp_path: Path) -> Path:
         'name = "sums"\ntask = "Sum."\nconcurrency = 1\n[objectives]\nscore = "maximize"\n'
     )
     return tmp_path
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    with Archive.open(tmp_path / "archive.db", create=True) as opened:
-        yield opened
 
 
 def load(folder: Path, **settings: object) -> Campaign:

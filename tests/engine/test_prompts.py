@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -53,12 +53,6 @@ def folder(tmp_path: Path) -> Path:
         '[strategy]\nname = "best_of_n"\n[budget]\nevaluations = 2\n'
     )
     return folder
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    with Archive.open(tmp_path / "archive.db", create=True) as opened:
-        yield opened
 
 
 def data_or(text: str, messages: Sequence[Message]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -69,12 +69,6 @@ def campaign(tmp_path: Path) -> Campaign:
         "[budget]\nevaluations = 2\n"
     )
     return load_campaign(tmp_path)
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    with Archive.open(tmp_path / "archive.db", create=True) as opened:
-        yield opened
 
 
 async def judge(campaign: Campaign, run: CampaignArchive, models: Models) -> Verdict | Refused:

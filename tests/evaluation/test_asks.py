@@ -155,7 +155,7 @@ async def test_the_whole_evaluation_is_limited_while_a_model_is_slow() -> None:
         await pool.check()
         began = time.monotonic()
         result = await pool.evaluate(request(), Desk(wait=30).attend)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert result.outcome is Outcome.TIMED_OUT
         told = r"took longer than 1\.5 s, 1\.\d s of it inside .* 1\.\d s went by until models"
         assert re.search(told, result.error), result.error

@@ -173,7 +173,7 @@ async def test_a_stream_that_stalls_is_given_up_long_before_its_time(
             started = time.monotonic()
             reply = await ask(client)
     assert reply.text == TEXT
-    assert 0.3 <= time.monotonic() - started < 4
+    assert 0.3 <= time.monotonic() - started < 12
 
 
 async def test_a_stream_that_stalls_for_good_says_so(make_client: MakeClient) -> None:

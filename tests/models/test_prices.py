@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from metasearch.campaign import Price, PriceTier
 from metasearch.exchange import Usage
+from metasearch.models.loading import load
 from metasearch.models.prices import FREE, cost, freeze_prices, most, saved
-from metasearch.models.provider import load
 
 LONG = Price(
     input=1.0,

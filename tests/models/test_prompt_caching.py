@@ -7,8 +7,9 @@ import pytest
 from metasearch.campaign import ModelSection
 from metasearch.exchange import Message, Usage
 from metasearch.models import Ledger, MemoryJournal, ModelClient
+from metasearch.models.loading import load
 from metasearch.models.prices import cost, saved
-from metasearch.models.provider import load, stable_ends
+from metasearch.models.provider import stable_ends
 from metasearch.testing.model_replies import tokens_of
 from metasearch.testing.model_server import ModelServer
 from metasearch.testing.other_apis import marks

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metasearch.evaluation.statistics import of_examples
-from metasearch.operators.bootstrap import of_questions, percent_line, plain_line
+from metasearch.operators.bootstrap import fitness_line, of_questions, percent_line, plain_line
 
 
 def scores(n: int, right: int) -> list[float]:
@@ -31,6 +33,13 @@ def scores(n: int, right: int) -> list[float]:
 def test_lines_of_the_published_archives(n: int, right: int, interval: str, median: str) -> None:
     line = percent_line(of_examples(scores(n, right), seed=0))
     assert line == f"95% Bootstrap Confidence Interval: {interval}, Median: {median}"
+
+
+def test_a_fitness_line_is_in_per_cent_for_shares_only() -> None:
+    assert fitness_line(scores(128, 83)) == percent_line(of_examples(scores(128, 83), seed=0))
+    plain = fitness_line([5.0, 7.0, 5.0])
+    low, high, median = map(float, re.findall(r"[\d.]+(?=[,)]|$)", plain))
+    assert 5 <= low <= median <= high <= 7
 
 
 def test_an_interval_on_another_scale_is_no_percentage() -> None:

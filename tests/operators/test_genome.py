@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasearch.operators.genome import differing, genes, in_use, needed_names, read_gene, replace
+from metasearch.operators.genome import (
+    differing,
+    genes,
+    in_use,
+    needed_names,
+    read_gene,
+    replace,
+    surroundings,
+)
 from metasearch.program import Program, RegionError
 from metasearch.step import Rejected
 
@@ -128,3 +136,16 @@ def test_a_reply_with_markers_gives_its_block_and_nothing_else() -> None:
     assert read_gene(fence(marked), program, gene) == layout(FCT="kernel = 4")
     open_ = read_gene(fence("# EVOLVE-BLOCK-START\nx = 1\n"), program, gene)
     assert isinstance(open_, Rejected)
+
+
+def test_the_surroundings_of_a_block_are_all_else_with_a_line_in_its_place() -> None:
+    program = layout()
+    middle = next(gene for gene in genes(program) if gene.name == "ME")
+    [(path, around)] = surroundings(program, middle).items()
+    assert path == "network.py"
+    assert "\n[the block ME]\n\n# EVOLVE-BLOCK-START DW\n" in around
+    assert "class ME" not in around
+    assert "Leave its name" not in around, "its note is shown with it"
+    assert all(f"class {name}:" in around for name in NAMES if name != "ME")
+    plain = Program(files={"a.py": "x = 1\n", "b.py": "y = 2\n"})
+    assert surroundings(plain, genes(plain)[0]) == {"b.py": "y = 2\n"}

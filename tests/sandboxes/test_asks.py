@@ -6,31 +6,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from metasearch.errors import PrerequisiteError
 from metasearch.sandboxes.base import SandboxProvider
 from metasearch.sandboxes.bubblewrap import BubblewrapProvider
 from metasearch.sandboxes.docker import DockerProvider
 from metasearch.testing.ask_conformance import AskConformance
+from tests.sandboxes.checked import checked
 from tests.sandboxes.dockerd import IMAGE, needs_docker
 
 pytestmark = pytest.mark.sandbox
 
 
-async def _checked(provider: SandboxProvider) -> AsyncIterator[SandboxProvider]:
-    try:
-        await provider.check()
-    except PrerequisiteError as error:
-        pytest.skip(str(error))
-    try:
-        yield provider
-    finally:
-        await provider.close()
-
-
 class TestWarm(AskConformance):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
-        async for provider in _checked(BubblewrapProvider()):
+        async with checked(BubblewrapProvider()) as provider:
             yield provider
 
 
@@ -38,7 +27,7 @@ class TestWarm(AskConformance):
 class TestCold(AskConformance):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
-        async for provider in _checked(BubblewrapProvider(cold=True)):
+        async with checked(BubblewrapProvider(cold=True)) as provider:
             yield provider
 
 
@@ -47,5 +36,5 @@ class TestCold(AskConformance):
 class TestDocker(AskConformance):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
-        async for provider in _checked(DockerProvider(image=IMAGE)):
+        async with checked(DockerProvider(image=IMAGE)) as provider:
             yield provider

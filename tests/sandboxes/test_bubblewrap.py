@@ -23,6 +23,7 @@ from metasearch.sandboxes.base import Limits, SandboxSpec
 from metasearch.sandboxes.bubblewrap import BubblewrapProvider
 from metasearch.sandboxes.inside import explain
 from metasearch.sandboxes.launch import WarmParent
+from tests.sandboxes.checked import checked
 
 pytestmark = pytest.mark.sandbox
 
@@ -32,15 +33,8 @@ PROGRAM = {"program.py": b"import time\ndef main(x=0):\n    time.sleep(x)\n    r
 
 @pytest.fixture
 async def provider() -> AsyncIterator[BubblewrapProvider]:
-    provider = BubblewrapProvider()
-    try:
-        await provider.check()
-    except PrerequisiteError as error:
-        pytest.skip(str(error))
-    try:
+    async with checked(BubblewrapProvider()) as provider:
         yield provider
-    finally:
-        await provider.close()
 
 
 async def use(provider: BubblewrapProvider, spec: SandboxSpec = SPEC) -> None:

@@ -6,32 +6,21 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from metasearch.errors import PrerequisiteError
 from metasearch.sandboxes.base import SandboxProvider
 from metasearch.sandboxes.bubblewrap import BubblewrapProvider
 from metasearch.sandboxes.docker import DockerProvider
 from metasearch.sandboxes.none import NoIsolation
 from metasearch.testing.sandbox_conformance import Commands, Outcomes, SandboxConformance, Values
+from tests.sandboxes.checked import checked
 from tests.sandboxes.dockerd import IMAGE, needs_docker
 
 pytestmark = pytest.mark.sandbox
 
 
-async def _checked(provider: SandboxProvider) -> AsyncIterator[SandboxProvider]:
-    try:
-        await provider.check()
-    except PrerequisiteError as error:
-        pytest.skip(str(error))
-    try:
-        yield provider
-    finally:
-        await provider.close()
-
-
 class TestWarm(SandboxConformance):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
-        async for provider in _checked(BubblewrapProvider()):
+        async with checked(BubblewrapProvider()) as provider:
             yield provider
 
 
@@ -39,7 +28,7 @@ class TestWarm(SandboxConformance):
 class TestWatchedInsteadOfGrouped(SandboxConformance):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
-        async for provider in _checked(BubblewrapProvider(groups=False)):
+        async with checked(BubblewrapProvider(groups=False)) as provider:
             yield provider
 
 
@@ -47,7 +36,7 @@ class TestWatchedInsteadOfGrouped(SandboxConformance):
 class TestCold(SandboxConformance):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
-        async for provider in _checked(BubblewrapProvider(cold=True)):
+        async with checked(BubblewrapProvider(cold=True)) as provider:
             yield provider
 
 
@@ -56,7 +45,7 @@ class TestCold(SandboxConformance):
 class TestDocker(SandboxConformance):
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
-        async for provider in _checked(DockerProvider(image=IMAGE)):
+        async with checked(DockerProvider(image=IMAGE)) as provider:
             yield provider
 
 
@@ -66,5 +55,5 @@ class TestNoIsolation(Values, Commands, Outcomes):
 
     @pytest.fixture
     async def provider(self) -> AsyncIterator[SandboxProvider]:
-        async for provider in _checked(NoIsolation()):
+        async with checked(NoIsolation()) as provider:
             yield provider

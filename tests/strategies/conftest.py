@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-from metasearch.archive import Archive
 
 
 @pytest.fixture(autouse=True)
@@ -16,20 +13,3 @@ def _collect() -> Iterator[None]:
     """Finalise killed coroutines here; CPython 3.11 fails if that happens inside ast.parse."""
     yield
     gc.collect()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A campaign about one number."""
-    (tmp_path / "program.py").write_text("x = 0\n")
-    (tmp_path / "evaluator.py").write_text("")
-    (tmp_path / "campaign.toml").write_text(
-        'name = "numbers"\ntask = "Find a large x."\n[objectives]\nscore = "maximize"\n'
-    )
-    return tmp_path
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    with Archive.open(tmp_path / "archive.db", create=True) as opened:
-        yield opened

@@ -34,11 +34,11 @@ from metasearch.strategies.co_scientist_forms import (
     VerdictForm,
 )
 from metasearch.strategies.darwin_godel import Diagnosis
-from metasearch.strategies.guided_evolution import wording_of
+from metasearch.strategies.guided_evolution_pool import wording_of
 from metasearch.strategies.mcts import Judgement
 
 FOLDER = Path(__file__).parents[1] / "recordings"
-_BLOCK = re.compile(r"## Current code of the block `(\w+)`")
+_BLOCK = re.compile(r"## Current code of the block `([^`]+)`")
 
 
 class Recording(BaseModel):
@@ -128,7 +128,7 @@ KINDS = {
     "meta_agent_search/check": Kind("# Check once more\n", _design),
     "meta_agent_search/repair": Kind("# Repair it\n", _design),
     "guided_evolution/crossover": Kind("Two programs for this task differ in", _gene),
-    "guided_evolution/thought": Kind("Evolution has found a version of a block", _gene),
+    "guided_evolution/thought": Kind("Name the principle behind it.", _gene),
     "guided_evolution/rephrase": Kind("Say the same in other words", _wording),
     "guided_evolution/mutate": Kind("## Current code of the block", _gene),
     "co_scientist/goal": Kind("say what the goal above asks for", _form(PlanForm)),
@@ -215,7 +215,7 @@ class RecordedModel:
     """A model that answers each prompt with the next recorded reply of its kind."""
 
     about: str = ""
-    """Where replies were given on several goals: words of the one that is meant."""
+    """Where replies were given on several goals or tasks: the first words of the one meant."""
     asked: Counter[str] = field(default_factory=Counter)
     """How often each kind was answered."""
 

@@ -21,7 +21,7 @@ from metasearch.facts import Selection
 from metasearch.objectives import Direction, Objective
 from metasearch.program import Program
 from metasearch.step import Task
-from metasearch.strategies.darwin_godel import DarwinGodel
+from metasearch.strategies.darwin_godel import DarwinGodel, Diagnosis
 from metasearch.testing.scripted import scored
 from tests.engine.kit import load, measure, run_once, x_of
 
@@ -132,11 +132,11 @@ def test_what_an_early_stage_stopped_is_kept_below_all_whatever_its_numbers() ->
 
 def test_keep_better_and_other_ways_to_choose() -> None:
     machine = strategy(keep="better", tolerance=0.1, parents="best", accuracy="share")
-    worse = [candidate(4, 0, 0.11), candidate(5, 0, 0.09)]
+    worse = [candidate(4, 0, 0.11), candidate(5, 0, 0.09), candidate(6, 0, 0.1)]
     assert drawn(machine, *FAMILY, *worse) == {2: 1.0}
-    assert set(machine.gains) == {0, 1, 2, 3, 4}
+    assert set(machine.gains) == {0, 1, 2, 3, 4, 6}
     everyone = drawn(strategy(parents="random"), *FAMILY, *worse)
-    assert everyone == pytest.approx(dict.fromkeys(range(6), 1 / 6), abs=0.03)
+    assert everyone == pytest.approx(dict.fromkeys(range(7), 1 / 7), abs=0.03)
     alone = drawn(strategy(parents="score", accuracy="share"), *FAMILY)
     weights = [0.0474, 0.1192, 0.5, 0.2689]
     assert alone == pytest.approx({n: w / sum(weights) for n, w in enumerate(weights)}, abs=0.03)
@@ -193,9 +193,50 @@ def test_one_model_diagnoses_and_another_makes_that_change(folder: Path, archive
         program = run.program(run.candidate(child.parents[0]))
         assert program.source in diagnosis
         assert program.source in changes[number - 1]
+        sent = [exchange.messages for exchange in run.exchanges(number)]
+        assert [[m.role for m in talk] for talk in sent] == [["user"], ["system", "user"]]
     for part in ("The number is too small.", "Make the number larger.", "Change the literal."):
         assert all(part in change for change in changes)
     assert not any("It is small." in change for change in changes), "only the task goes on"
+
+
+def test_each_model_is_told_what_it_needs(folder: Path, archive: Archive) -> None:
+    """The feedback reaches both; the diagnosis knows the rules, and what the programmer sees."""
+
+    def answer(talk: Talk) -> str:
+        return GOOD if is_diagnosis(talk) else "x.\n```python\nx = 3\n```"
+
+    def tell(request: EvaluationRequest) -> EvaluationResult:
+        return measure(request).model_copy(update={"feedback": "Larger would be better."})
+
+    run = search(folder, archive, answer, 2, tell)
+    diagnosis, change = (exchange.messages for exchange in run.exchanges(1))
+    for message in (diagnosis[0], change[1]):
+        assert "Result: score = 0\nFeedback from the evaluator:\nLarger would" in message.content
+    rules = change[0].content.partition("# Rules\n")[2].partition("\n\n")[0]
+    assert "Limits: " in rules
+    assert rules in diagnosis[0].content
+    for field in ("problem", "proposal", "implementation"):
+        assert f"`{field}`" in diagnosis[0].content
+        assert Diagnosis.model_fields[field].description in diagnosis[0].content  # type: ignore[operator]
+        assert json.loads(GOOD)[field] in change[1].content
+
+
+def test_an_edit_that_cannot_be_used_is_repaired_in_the_same_conversation(
+    folder: Path, archive: Archive
+) -> None:
+    def answer(talk: Talk) -> str:
+        if is_diagnosis(talk):
+            return GOOD
+        return "x.\n```python\nx = 3\n```" if len(talk) == 4 else "I will not."
+
+    run = search(folder, archive, answer, 2)
+    _, first, again = (exchange.messages for exchange in run.exchanges(1))
+    assert again[:2] == first
+    assert again[2].content == "I will not."
+    assert "no fenced code block" in again[3].content
+    assert [c.operator for c in run.candidates()] == ["seed", "self_improve", "repair"]
+    assert run.best()[0].operator == "repair"
 
 
 def test_the_diagnosis_sees_what_was_tried_on_the_parent(folder: Path, archive: Archive) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -82,12 +82,6 @@ def test_descriptors_count_alike_whatever_their_units() -> None:
 def test_an_unknown_descriptor_names_those_there_are() -> None:
     with pytest.raises(CampaignError, match="'z', which is no public metric; there are: score, x"):
         search(descriptors=["z"])
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    with Archive.open(tmp_path / "archive.db", create=True) as opened:
-        yield opened
 
 
 def place(text: str) -> tuple[float, float]:

@@ -143,7 +143,7 @@ def test_mcts_expands_judges_and_debates(archive: Archive) -> None:
 
 
 def test_darwin_godel_diagnoses_and_changes(archive: Archive) -> None:
-    model = RecordedModel()
+    model = RecordedModel(about=PACKING)
     run = search(archive, "darwin_godel", 4, model)
     assert model.asked == dict.fromkeys(kinds("darwin_godel"), 3)
     assert len(facts(run, Selection)) == 3
@@ -157,12 +157,12 @@ def test_meta_agent_search_designs_reflects_and_repairs(archive: Archive) -> Non
             return failed(Outcome.CRASHED, "ValueError: circles 0 and 1 overlap")
         return better(request)
 
-    model = RecordedModel()
-    run = search(archive, "meta_agent_search", 7, model, measure)
-    assert model.asked == dict.fromkeys(kinds("meta_agent_search"), 3)
+    model = RecordedModel(about=PACKING)
+    run = search(archive, "meta_agent_search", 5, model, measure)
+    assert model.asked == dict.fromkeys(kinds("meta_agent_search"), 2)
     _, *made = run.candidates()
-    assert [c.operator for c in made] == ["design", "repair"] * 3
-    assert [c.scored for c in made] == [False, True] * 3
+    assert [c.operator for c in made] == ["design", "repair"] * 2
+    assert [c.scored for c in made] == [False, True] * 2
     assert all(candidate.name and candidate.thought for candidate in made)
 
 
@@ -171,7 +171,7 @@ def test_guided_evolution_creates_crosses_transfers_and_rephrases(
 ) -> None:
     program = recordings("guided_evolution/mutate")["guided_evolution/mutate-1"].program
     kit.write_campaign(tmp_path, program.source, 'sum_radii = "maximize"')
-    model = RecordedModel()
+    model = RecordedModel(about=PACKING)
     options: dict[str, Any] = {"initial": 4, "offspring": 4, "elites": 4, "exemplars": 4}
     always: dict[str, Any] = {
         "repairs": 0,

@@ -22,8 +22,10 @@ PAGE = """
 {% from "parts.html" import live %}
 {% block live %}{{ live("live", 1, "paused") }}{% endblock %}
 {% block main %}
-<p id="count" hx-get="/try" hx-select="#count" hx-swap="outerMorph"
-   hx-trigger="status from:document throttle:200ms">{{ count }} candidates</p>
+<div hx-get="/try" hx-select="#count" hx-target="#count" hx-swap="outerMorph"
+     hx-trigger="status from:document throttle:200ms">
+<p id="count">{{ count }} candidates</p>
+</div>
 {% endblock %}
 """
 

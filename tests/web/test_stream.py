@@ -69,21 +69,24 @@ def watch(
 
 
 def test_what_happens_arrives_once(client: httpx.Client, run: CampaignArchive, path: Path) -> None:
-    before = run.version()[0]
+    """Over two connections, while candidates are added."""
 
-    def work() -> None:
+    def work(numbers: range) -> None:
         with Archive.open(path) as archive:
             own = archive.campaign(run.id)
-            for number in range(40):
+            for number in numbers:
                 settle_one(own, number)
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    seen, last = watch(client, before + 60, query=f"?after={before}")
-    worker.join()
-    again, _ = watch(client, before + 160, {"Last-Event-ID": last})
-    expected = [event.seq for event in run.events(before, 10_000)]
-    assert seen + again == expected
+    before = run.version()[0]
+    seen: list[int] = []
+    last = str(before)
+    for numbers in (range(20), range(20, 40)):
+        worker = threading.Thread(target=work, args=(numbers,))
+        worker.start()  # each candidate is four facts
+        found, last = watch(client, before + 4 * numbers.stop, {"Last-Event-ID": last})
+        worker.join()
+        seen += found
+    assert seen == [event.seq for event in run.events(before, 10_000)]
 
 
 def test_a_page_goes_on_from_what_it_shows(client: httpx.Client, run: CampaignArchive) -> None:
@@ -125,6 +128,19 @@ def test_many_viewers_are_one_reader(client: httpx.Client, run: CampaignArchive)
         viewer.join(20)
     assert len(counts) == 50
     assert min(counts) >= 20
+
+
+def test_a_campaign_that_is_gone_ends_its_stream(
+    client: httpx.Client, run: CampaignArchive, path: Path
+) -> None:
+    with client.stream("GET", "/api/campaigns/live/stream", timeout=20) as answer:
+        found = messages(answer)
+        assert next(found)[0] == "status"
+        time.sleep(1)
+        path.unlink()
+        Archive.open(path, create=True).close()
+        assert list(found) == []
+    assert client.get("/api/campaigns/live/stream").status_code == 404
 
 
 def test_an_unknown_campaign_has_no_stream(client: httpx.Client) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from metasearch.campaign import ModelSection, Role
 from metasearch.errors import ModelSetupError
+from metasearch.models.loading import load
 from metasearch.models.prices import freeze_prices
 from metasearch.models.probe import key_names
-from metasearch.models.provider import load
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
 SECTIONS = [part.split("\n", 1) for part in re.split(r"^## ", PAGE, flags=re.M)[1:]]

@@ -118,9 +118,9 @@ class Run(BaseModel):
     """Why it finished or paused; else empty."""
     strategy: str
     models: list[str]
-    objective: str
+    objective: str | None
     """The first one."""
-    direction: str
+    direction: str | None
     best: BestScore | None
     evaluations: int
     outcomes: dict[str, int]
@@ -176,8 +176,8 @@ def as_run(archive: Archive, run: ListedRun) -> Run:
         reason=run.reason,
         strategy=run.strategy,
         models=list(run.models),
-        objective=run.objective.name,
-        direction=run.objective.direction.value,
+        objective=run.objective.name if run.objective else None,
+        direction=run.objective.direction.value if run.objective else None,
         best=shown,
         evaluations=run.evaluations,
         outcomes=run.outcomes,

@@ -109,9 +109,9 @@ def points(
     """All settled candidates for a chart, or those after a place."""
     known = metrics_of(run)
     if metric and metric not in known:
-        raise BadRequest(f"metric: there are {', '.join(known)}.")
+        raise BadRequest(f"metric: there are {', '.join(known) or 'none'}.")
     store: PointStore = request.app.state.points
-    found = store.points(run, metric if metric not in ("", known[0]) else None, after, columns)
+    found = store.points(run, metric if metric not in ("", *known[:1]) else None, after, columns)
     headers = {"ETag": response.headers["ETag"]}
     if form == "binary" or (form == "auto" and found.count > MOST_AS_JSON):
         headers["Content-Encoding"] = "identity"  # packing it takes longer than sending it

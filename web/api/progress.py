@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from metasearch.archive import NOW, CampaignArchive, Event, State
 from metasearch.facts import KINDS, Kind
-from metasearch.web.api.common import TAGGED, Run
+from metasearch.web.api.common import TAGGED, Run, UntaggedRun
 from metasearch.web.folds import CostStore, HealthStore
 
 router = APIRouter(tags=["campaigns"], responses=TAGGED)
@@ -242,7 +242,7 @@ def facts(
 @router.get("/campaigns/{campaign}/costs")
 def costs(
     request: Request,
-    run: Run,
+    run: UntaggedRun,
     by: Annotated[
         Literal["model", "role", "operator"], Query(description="What is put together.")
     ] = "model",
@@ -269,7 +269,7 @@ def costs(
 @router.get("/campaigns/{campaign}/health")
 def health(
     request: Request,
-    run: Run,
+    run: UntaggedRun,
     window: Annotated[int, Query(ge=2, le=1000, description="Candidates in a row.")] = 50,
     last: Annotated[int, Query(ge=1, le=1000, description="So many rows, the latest.")] = 200,
 ) -> Health:

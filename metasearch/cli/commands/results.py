@@ -27,6 +27,7 @@ class ExportFormat(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     CALLS = "calls"
+    REPORT = "report"
 
 
 class CostGroup(StrEnum):
@@ -194,8 +195,8 @@ def export(
         ExportFormat,
         typer.Option(
             "--format",
-            help="A folder with the best program; all candidates as lines; or a recording of "
-            "the model calls, for --model offline/replay:FILE.",
+            help="A folder with the best program; all candidates as lines; a recording of the "
+            "model calls, for --model offline/replay:FILE; or a report on ideas to read.",
         ),
     ] = ExportFormat.FOLDER,
     to: Annotated[

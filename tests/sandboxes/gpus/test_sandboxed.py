@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from metasearch.errors import CandidateFailure, PrerequisiteError
+from metasearch.errors import CandidateFailure
 from metasearch.outcome import Outcome
 from metasearch.sandboxes.base import LeasedDevice, Limits, SandboxSpec
 from metasearch.sandboxes.bubblewrap import BubblewrapProvider
 from metasearch.sandboxes.gpus.book import Book
 from metasearch.sandboxes.gpus.leases import Leases
 from metasearch.testing.fake_devices import MEMORY, FileDevices
+from tests.sandboxes.checked import checked
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
@@ -58,15 +59,9 @@ def devices(tmp_path: Path) -> FileDevices:
 async def provider(
     devices: FileDevices, request: pytest.FixtureRequest
 ) -> AsyncIterator[BubblewrapProvider]:
-    provider = BubblewrapProvider(cold=request.param == "cold", devices=devices)
-    try:
-        await provider.check()
-    except PrerequisiteError as error:
-        pytest.skip(str(error))
-    try:
+    bubblewrap = BubblewrapProvider(cold=request.param == "cold", devices=devices)
+    async with checked(bubblewrap) as provider:
         yield provider
-    finally:
-        await provider.close()
 
 
 def leased(devices: FileDevices, *numbers: int, share: float = 1.0) -> SandboxSpec:
@@ -119,7 +114,7 @@ async def test_who_uses_more_than_its_share_is_ended(
     with pytest.raises(CandidateFailure, match="its share is") as caught:
         await call(provider, quarter, "allocate", "nvidia0", 5 * GIB, 60)
     assert caught.value.outcome is Outcome.OUT_OF_MEMORY
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8  # before the deadline of ten
     assert devices.usage("GPU-fake-0").processes == {}
 
 
