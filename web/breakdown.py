@@ -113,7 +113,8 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
 
 def islands(points: Points, sign: float) -> list[IslandLine]:
     """How the best of each island has grown, by island."""
-    numbers, island = points.columns["number"], points.columns["island"]
+    numbers = points.columns["number"].astype(np.int64)
+    island = points.columns["island"].astype(np.int64)
     gains = sign * points.columns["value"].astype(np.float64)
     lines = []
     for code in np.unique(island[island >= 0]):
@@ -137,7 +138,8 @@ def islands(points: Points, sign: float) -> list[IslandLine]:
 
 
 def _better_than_parent(points: Points, sign: float) -> npt.NDArray[np.bool_]:
-    numbers, parents = points.columns["number"], points.columns["parent"]
+    numbers = points.columns["number"].astype(np.int64)
+    parents = points.columns["parent"].astype(np.int64)
     if not len(numbers):
         return np.zeros(0, bool)
     gains = sign * points.columns["value"].astype(np.float64)

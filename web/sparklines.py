@@ -47,7 +47,15 @@ BOX = (240, 72)
 """Width and height that small charts are drawn in."""
 
 
-def curve(xs: Sequence[float], ys: Sequence[float], end: float, *, steps: bool) -> SmallChart:
+def curve(
+    xs: Sequence[float],
+    ys: Sequence[float],
+    end: float,
+    *,
+    steps: bool,
+    low: float | None = None,
+    high: float | None = None,
+) -> SmallChart:
     """A curve over 0 to ``end``, as wide and high as its box.
 
     Args:
@@ -55,8 +63,11 @@ def curve(xs: Sequence[float], ys: Sequence[float], end: float, *, steps: bool) 
         ys: As many.
         end: Of the x axis: steps go on until there.
         steps: Whether a value holds until the next one, or the points are joined.
+        low: Of the y axis, for charts that are compared; by default the smallest value.
+        high: Likewise, the largest.
     """
-    low, high = min(ys), max(ys)
+    low = min(ys) if low is None else low
+    high = max(ys) if high is None else high
     width, height = BOX[0] - 4, BOX[1] - 8
 
     def spot(x: float, y: float) -> str:

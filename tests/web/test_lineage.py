@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,7 +62,7 @@ def test_a_lane_is_one_line_of_descent(
         by_lane.setdefault(node.lane, []).append(node.number)
     assert sorted(by_lane) == list(range(tree.lanes))
     for line in by_lane.values():
-        assert all(parents[child] == parent for parent, child in zip(line, line[1:], strict=False))
+        assert all(parents[child] == parent for parent, child in itertools.pairwise(line))
 
 
 def test_the_largest_family_keeps_the_lane() -> None:

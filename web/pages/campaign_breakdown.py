@@ -79,19 +79,16 @@ def islands_page(request: Request, archive: Reader, campaign: Named) -> Response
     lines = _soon(
         request, run, "islands", lambda own: islands(points.points(own, columns=COLUMNS), sign)
     )
-    end = max((line.numbers[-1] for line in lines or []), default=0)
-    best = max((sign * line.score for line in lines or []), default=0.0)
-    return framed(
-        request,
-        run,
-        "islands",
-        lines=lines,
-        leader=sign * best,
-        charts={line.island: curve(line.numbers, line.scores, end, steps=True) for line in lines}
-        if lines
-        else {},
-        end=end,
-    )
+    if lines is None:
+        return framed(request, run, "islands", lines=None)
+    end = max((line.numbers[-1] for line in lines), default=0)
+    scores = [score for line in lines for score in line.scores]
+    low, high = min(scores, default=0.0), max(scores, default=0.0)
+    charts = {
+        line.island: curve(line.numbers, line.scores, end, steps=True, low=low, high=high)
+        for line in lines
+    }
+    return framed(request, run, "islands", lines=lines, charts=charts, low=low, high=high, end=end)
 
 
 @router.get("/grid")
@@ -115,7 +112,8 @@ def front_page(
     known = {objective.name: objective for objective in run.objectives}
     if len(known) < 2:
         raise NotFound(f"The campaign {run.id} has one objective.", (run.id, f"/c/{run.id}"))
-    names = [asked.a or list(known)[0], asked.b or list(known)[1]]
+    first, second = list(known)[:2]
+    names = [asked.a or first, asked.b or second]
     for name in names:
         if name not in known:
             raise BadRequest(f"objectives: there are {', '.join(known)}.")

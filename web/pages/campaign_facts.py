@@ -39,6 +39,8 @@ STEERED = frozenset({"changed", "commanded", "taken", "declined", "steered", "re
 _INSIGHTS = 100
 _WINDOW = 50
 """Candidates of one point of the health curves."""
+_MOST_POINTS = 240
+"""Of a curve: it is not wider."""
 
 _CURVES: tuple[tuple[str, str, Callable[[Window], float]], ...] = (
     ("scored", "share with scores that compare", lambda row: row.scored),
@@ -81,10 +83,17 @@ def events(
     found = run.events_before(asked.before or NOW, kinds, EVENTS)
     address = f"/c/{segment(run.id)}/events"
     older = None
-    if len(found) == EVENTS:
-        older = with_query(address, kind=asked.kind, before=found[-1].seq)
+    if found.following is not None:
+        older = with_query(address, kind=asked.kind, before=found.following)
     return framed(
-        request, run, "events", found=found, asked=asked, kinds=KINDS, steered=STEERED, older=older
+        request,
+        run,
+        "events",
+        found=found.events,
+        asked=asked,
+        kinds=KINDS,
+        steered=STEERED,
+        older=older,
     )
 
 
@@ -133,9 +142,11 @@ def health(request: Request, archive: Reader, campaign: Named) -> Response:
     windows = soon.get(run, "health", fold)
     charts = []
     if windows:
-        ends = [float(row.last) for row in windows]
+        every = -(-len(windows) // _MOST_POINTS)
+        shown = windows[::-every][::-1]  # the latest one is among them
+        ends = [float(row.last) for row in shown]
         for name, meaning, value in _CURVES:
-            values = [value(row) for row in windows]
+            values = [value(row) for row in shown]
             charts.append((name, meaning, curve(ends, values, ends[-1], steps=False), values[-1]))
     return framed(request, run, "health", windows=windows, charts=charts, size=_WINDOW)
 

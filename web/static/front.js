@@ -41,7 +41,7 @@ function option() {
   dots = { x: xs, y: ys };
   const flat = new Float64Array(2 * known.length);
   known.forEach((place, index) => flat.set([xs[place], ys[place]], 2 * index));
-  const axis = (name, way) => ({ type: "value", scale: true, name: `${name} (${way === "minimize" ? "lower" : "higher"} is better)`, axisLabel: { formatter: digits, hideOverlap: true } });
+  const axis = (name, way) => ({ type: "value", scale: true, name: `${name} (${way === "minimize" ? "lower" : "higher"} is better)`, axisLine: { onZero: false }, axisLabel: { formatter: digits, hideOverlap: true } });
   const size = known.length > 20000 ? 2 : known.length > 2000 ? 3 : 6;
   return {
     grid: { left: 76, right: 40, top: 34, bottom: 56 },

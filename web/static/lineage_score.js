@@ -113,7 +113,7 @@ function option() {
       { left: 76, right: 40, height: 14, bottom: 50 },
     ],
     xAxis: [
-      { ...xAxis, axisLabel: { show: false }, axisTick: { show: false } },
+      { ...xAxis, axisLabel: { show: false }, axisTick: { show: false }, axisLine: { onZero: false } },
       { ...xAxis, gridIndex: 1, name: "number", nameLocation: "middle", nameGap: 26, axisLabel: { hideOverlap: true } },
     ],
     yAxis: [
