@@ -17,14 +17,19 @@ from metasearch.web.feed import Feed
 from metasearch.web.folds import CostStore, HealthStore
 from metasearch.web.grid import GridStore
 from metasearch.web.pages import campaign as campaign_page
-from metasearch.web.pages import campaign_breakdown, campaign_facts, campaign_lineage
+from metasearch.web.pages import (
+    campaign_breakdown,
+    campaign_facts,
+    campaign_lineage,
+    candidate,
+    candidate_files,
+    candidate_pair,
+)
 from metasearch.web.pages import campaigns as campaigns_page
 from metasearch.web.points import PointStore
 from metasearch.web.readers import Readers
 from metasearch.web.security import Access, Guard
 from metasearch.web.soon import Soon
-
-CAMPAIGN_PAGES = (campaign_lineage, campaign_breakdown, campaign_facts)
 
 
 def create_app(archive: Path, access: Access | None = None) -> FastAPI:
@@ -60,8 +65,12 @@ def create_app(archive: Path, access: Access | None = None) -> FastAPI:
     app.state.feed = Feed(readers)
     app.state.grids = GridStore()
     app.state.soon = Soon(readers)
-    for page in (assets, login, campaigns_page, campaign_page, *CAMPAIGN_PAGES):
-        app.include_router(page.router, include_in_schema=False)
+    for router in (assets.router, login.router, campaigns_page.router):
+        app.include_router(router, include_in_schema=False)
+    for part in (campaign_page, campaign_lineage, campaign_breakdown, campaign_facts):
+        app.include_router(part.router, include_in_schema=False)
+    for part in (candidate, candidate_files, candidate_pair):
+        app.include_router(part.router, include_in_schema=False)
     for module in (campaigns_api, progress, candidates, lineage, records, points, stream):
         app.include_router(module.router, prefix="/api")
     errors.install(app)
