@@ -12,21 +12,32 @@ from starlette.middleware.gzip import GZipMiddleware
 import metasearch
 from metasearch.web import assets, errors, login
 from metasearch.web.api import campaigns as campaigns_api
-from metasearch.web.api import candidates, points, progress, records, stream
+from metasearch.web.api import candidates, lineage, points, progress, records, stream
 from metasearch.web.api import commands as commands_api
 from metasearch.web.api import compare as compare_api
 from metasearch.web.api import ideas as ideas_api
 from metasearch.web.boards import BoardStore
 from metasearch.web.feed import Feed
 from metasearch.web.folds import CostStore, HealthStore
+from metasearch.web.grid import GridStore
+from metasearch.web.pages import campaign as campaign_page
+from metasearch.web.pages import (
+    campaign_breakdown,
+    campaign_facts,
+    campaign_lineage,
+    candidate,
+    candidate_files,
+    candidate_pair,
+    tournament,
+)
 from metasearch.web.pages import campaigns as campaigns_page
-from metasearch.web.pages import candidate, candidate_files, candidate_pair, tournament
 from metasearch.web.pages import commands as commands_page
 from metasearch.web.pages import compare as compare_page
 from metasearch.web.pages import new as new_page
 from metasearch.web.points import PointStore
 from metasearch.web.readers import Readers
 from metasearch.web.security import Access, Guard
+from metasearch.web.soon import Soon
 from metasearch.web.workshop import Workshop
 
 
@@ -46,6 +57,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        app.state.soon.close()
         readers.close()
         app.state.workshop.close()
 
@@ -66,13 +78,17 @@ def create_app(
     app.state.costs = CostStore()
     app.state.feed = Feed(readers)
     app.state.boards = BoardStore()
+    app.state.grids = GridStore()
+    app.state.soon = Soon(readers)
     for router in (assets.router, login.router, campaigns_page.router):
         app.include_router(router, include_in_schema=False)
+    for part in (campaign_page, campaign_lineage, campaign_breakdown, campaign_facts):
+        app.include_router(part.router, include_in_schema=False)
     for part in (candidate, candidate_files, candidate_pair):
         app.include_router(part.router, include_in_schema=False)
     for part in (commands_page, new_page, compare_page, tournament):
         app.include_router(part.router, include_in_schema=False)
-    for module in (campaigns_api, progress, candidates, records, points, stream):
+    for module in (campaigns_api, progress, candidates, lineage, records, points, stream):
         app.include_router(module.router, prefix="/api")
     for module in (commands_api, compare_api, ideas_api):
         app.include_router(module.router, prefix="/api")
