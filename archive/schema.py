@@ -25,20 +25,20 @@ REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _SCHEMA = Path(__file__).parent / "schema.sql"
-_HEADER = b"SQLite format 3\x00"
 
 
 def is_new(path: Path) -> bool:
     """Whether nothing is there yet: no file, or an empty one.
 
+    The file is not opened for that. To close it again would take away the locks that other
+    connections of this process have on it (POSIX), and a server has some: another process could
+    then write where they read.
+
     Raises:
-        ArchiveError: If it is a folder, no SQLite file, or cannot be read.
+        ArchiveError: If it is a folder, or cannot be looked at.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ArchiveError(not_an_archive(path, "it is a folder or a device"))
-        with path.open("rb") as file:
-            header = file.read(len(_HEADER))
+        status = path.stat()
     except FileNotFoundError:
         return True
     except OSError as error:
@@ -46,9 +46,9 @@ def is_new(path: Path) -> bool:
             f"The archive {path} cannot be read: {error.strerror}. "
             "Change the permissions, or use another file (--archive FILE)."
         ) from None
-    if header and header != _HEADER:
-        raise ArchiveError(not_an_archive(path, "it is no SQLite database"))
-    return not header
+    if not stat.S_ISREG(status.st_mode):
+        raise ArchiveError(not_an_archive(path, "it is a folder or a device"))
+    return status.st_size == 0
 
 
 def create(database: Database) -> None:

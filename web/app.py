@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 import metasearch
@@ -82,8 +82,9 @@ def create_app(
     app.state.soon = Soon(readers)
     for router in (assets.router, login.router, campaigns_page.router):
         app.include_router(router, include_in_schema=False)
+    scored = [Depends(tournament.measured)]
     for part in (campaign_page, campaign_lineage, campaign_breakdown, campaign_facts):
-        app.include_router(part.router, include_in_schema=False)
+        app.include_router(part.router, include_in_schema=False, dependencies=scored)
     for part in (candidate, candidate_files, candidate_pair):
         app.include_router(part.router, include_in_schema=False)
     for part in (commands_page, new_page, compare_page, tournament):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -40,6 +42,8 @@ class Tournament(NamedTuple):
     """A tournament as it stands."""
 
     ranking: tuple[RatedIdea, ...]
+    ideas: Mapping[int, RatedIdea]
+    """The same by number."""
     matches: Mapping[int, Match]
     plan: Plan | None
     overview: Overview | None
@@ -51,20 +55,15 @@ class Tournament(NamedTuple):
     """Spearman's, of rating and score, better is larger; ``None`` for fewer than three."""
 
     @property
-    def ideas(self) -> dict[int, RatedIdea]:
-        """By number."""
-        return {each.number: each for each in self.ranking}
-
-    @property
     def verdicts(self) -> int:
         """Matches with a verdict that could be read."""
         return sum(match.shares is not None for match in self.matches.values())
 
-    def record(self, number: int) -> tuple[int, int, int]:
-        """Rated matches that an idea has won, lost, and drawn or played without a verdict."""
+    def record(self, each: RatedIdea) -> tuple[int, int, int]:
+        """Of an idea's matches those won, lost, and drawn or without a verdict."""
         shares = [
-            match.shares and match.shares[match.contestants.index(number)]
-            for match in map(self.matches.__getitem__, self.ideas[number].matches)
+            None if match.shares is None else match.shares[match.contestants.index(each.number)]
+            for match in map(self.matches.__getitem__, each.matches)
         ]
         won = sum(share is not None and share > 0.5 for share in shares)
         lost = sum(share is not None and share < 0.5 for share in shares)
@@ -153,6 +152,7 @@ def _standing(kept: _Kept, run: CampaignArchive) -> Tournament:
     rated = [(each.rating.value, gains[each.number]) for each in ranking if each.number in gains]
     return Tournament(
         ranking=ranking,
+        ideas={each.number: each for each in ranking},
         matches=dict(board.matches),
         plan=board.plan,
         overview=board.overview,
@@ -163,8 +163,11 @@ def _standing(kept: _Kept, run: CampaignArchive) -> Tournament:
 
 
 def _spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
-    from scipy.stats import spearmanr  # takes a second to import
-
-    if any(len(set(values)) == 1 for values in zip(*pairs, strict=True)):
+    """Of equal values each has their mean rank; ``None`` if one side is all the same."""
+    ranks = []
+    for values in zip(*pairs, strict=True):
+        order = sorted(values)
+        ranks.append([bisect_left(order, v) + bisect_right(order, v) for v in values])
+    if any(len(set(ranked)) == 1 for ranked in ranks):
         return None
-    return float(spearmanr(pairs).statistic)
+    return statistics.correlation(*ranks)

@@ -113,18 +113,16 @@ def _kind(summary: CampaignSummary) -> str:
 
 def _curve(side: Side, axis: Axis) -> list[tuple[float, float]]:
     """Where the best got better, and at the end how far it went."""
-    at = {
-        "evaluations": [float(point.evaluation) for point in side.run.curve()],
-        "usd": [point.usd for point in side.run.curve()],
-        "time": [point.seconds for point in side.run.curve()],
-    }[axis]
-    end = {
-        "evaluations": float(side.summary.evaluations),
-        "usd": side.summary.usage.usd,
-        "time": side.summary.seconds,
-    }[axis]
-    scores = [point.score for point in side.run.curve()]
-    known = [(x, score) for x, score in zip(at, scores, strict=True) if x is not None]
+    curve = side.run.curve()
+    at: list[float | None]
+    end: float | None
+    if axis == "evaluations":
+        at, end = [float(point.evaluation) for point in curve], float(side.summary.evaluations)
+    elif axis == "usd":
+        at, end = [point.usd for point in curve], side.summary.usage.usd
+    else:
+        at, end = [point.seconds for point in curve], side.summary.seconds
+    known = [(x, each.score) for x, each in zip(at, curve, strict=True) if x is not None]
     if not known or end is None:
         return []
     return [*known, (max(end, known[-1][0]), known[-1][1])]

@@ -445,3 +445,21 @@ def test_a_summary_says_what_a_campaign_has_come_to(
         "rejected": 1,
     }
     assert summary.best == run.candidate(1)
+
+
+def test_to_open_an_archive_again_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    """SQLite's locks are the process's, and any close of the file would drop them all."""
+    path = tmp_path / "a.db"
+    Archive.open(path, create=True).close()
+    code = (
+        "import sqlite3, sys\n"
+        f"c = sqlite3.connect({str(path)!r}, timeout=0, isolation_level=None)\n"
+        "c.execute('PRAGMA locking_mode = EXCLUSIVE')\n"
+        "try: c.execute('PRAGMA journal_mode = DELETE').fetchone()\n"
+        "except sqlite3.OperationalError: print('locked')\n"
+    )
+    with Archive.open(path, read_only=True) as first:
+        first.campaigns()
+        Archive.open(path, read_only=True).close()
+        told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert told.stdout.strip() == "locked", told

@@ -31,7 +31,10 @@ def ideas(run: CampaignArchive, many: int) -> list[int]:
     tell(run, Plan(goal="A goal.", criteria=(HOSTILE,)))
     numbers = tell(
         run,
-        *(Idea(title=f"Idea {n} {HOSTILE}", claim=HOSTILE, operator="explore") for n in range(many)),
+        *(
+            Idea(title=f"Idea {n} {HOSTILE}", claim=HOSTILE, operator="explore")
+            for n in range(many)
+        ),
     )
     tell(run, *(Review(idea=n, method="initial", verdict="pass", text=HOSTILE) for n in numbers))
     tell(run, Review(idea=numbers[-1], method="deep", verdict="fail", text="It repeats."))
@@ -121,6 +124,21 @@ def test_what_models_wrote_is_inert(archive: Archive, client: httpx.Client) -> N
     assert client.get("/c/thinks/ideas/999").status_code == 404
     assert client.get(f"/c/thinks/ideas/{matches[0]}").status_code == 404
     assert client.get(f"/c/thinks/matches/{numbers[0]}").status_code == 404
+
+
+def test_a_campaign_of_ideas_alone_leads_to_its_tournament(
+    archive: Archive, client: httpx.Client
+) -> None:
+    run = add_run(archive, "dreams", objectives={}, strategy={"name": "co_scientist"})
+    ideas(run, 3)
+    for tab in ("", "/candidates", "/lineage", "/operators", "/settings", "/strip"):
+        led = client.get(f"/c/dreams{tab}")
+        assert (led.status_code, led.headers["location"]) == (303, f"/c/{run.id}/tournament"), tab
+    text = client.get(f"/c/{run.id}/tournament").text
+    assert "ideas alone" in text
+    assert "Measured" not in text
+    assert client.get("/compare?c=dreams,dreams").status_code == 422
+    assert client.get("/").status_code == 200
 
 
 @pytest.mark.slow

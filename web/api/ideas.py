@@ -60,7 +60,7 @@ def ideas(
     items = []
     for each in now.ranking[skip : skip + limit]:
         built = now.built.get(each.number)
-        won, lost, undecided = now.record(each.number)
+        won, lost, undecided = now.record(each)
         low, high = each.rating.interval
         items.append(
             IdeaItem(

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Path, Query, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from metasearch.archive import CampaignArchive
 from metasearch.operators.idea_board import RatedIdea
-from metasearch.web.boards import TOP, BoardStore, Tournament
+from metasearch.web.boards import TOP, BoardStore, Meeting, Tournament
 from metasearch.web.errors import NotFound, find_run
+from metasearch.web.pages.campaign_frame import framed
 from metasearch.web.readers import Reader
 from metasearch.web.rendering import page, segment, with_query
 
 router = APIRouter(prefix="/c/{campaign}")
+
+
+def measured(archive: Reader, campaign: str) -> None:
+    """Lead from the pages of scores to the tournament, if a campaign has ideas alone."""
+    run = find_run(archive, campaign)
+    if not run.objectives:
+        address = f"/c/{segment(run.id)}/tournament"
+        raise HTTPException(303, "This campaign has ideas alone.", {"Location": address})
+
 
 IDEAS, MATCHES = 100, 50
 """In one page."""
@@ -34,6 +45,23 @@ class Bar(NamedTuple):
     high: float
 
 
+class View(NamedTuple):
+    """What of a tournament one page shows."""
+
+    ideas: Sequence[RatedIdea]
+    skip: int
+    """Ideas of the ranking before them."""
+    bars: Mapping[int, Bar]
+    more: str | None
+    """Address of the next ideas."""
+    meetings: Mapping[tuple[int, int], Meeting]
+    matches: Sequence[int]
+    older: str | None
+    """Address of the matches before them."""
+    top: int = TOP
+    width: int = WIDTH
+
+
 @router.get("/tournament")
 def tournament(
     request: Request,
@@ -44,32 +72,35 @@ def tournament(
 ) -> Response:
     """Ratings, win matrix, matches and overview."""
     run = find_run(archive, campaign)
-    seq, state = run.version()
-    now = _now(request, run)
-    shown = now.ranking[skip : skip + IDEAS]
-    numbers = [n for n in sorted(now.matches, reverse=True) if before is None or n < before]
-    base = f"/c/{segment(run.id)}"
-    return page(
-        request,
-        "tournament.html",
-        run=run,
-        base=base,
-        seq=seq,
-        state=state,
-        now=now,
-        shown=shown,
+    seq = run.version()[0]
+    board = _now(request, run)
+    shown = board.ranking[skip : skip + IDEAS]
+    numbers = [n for n in sorted(board.matches, reverse=True) if before is None or n < before]
+    here = f"/c/{segment(run.id)}/tournament"
+    more = len(board.ranking) > skip + IDEAS
+    older = len(numbers) > MATCHES
+    view = View(
+        ideas=shown,
         skip=skip,
         bars=_bars(shown),
-        width=WIDTH,
-        more=with_query(f"{base}/tournament", skip=skip + IDEAS)
-        if len(now.ranking) > skip + IDEAS
-        else None,
-        top=now.ranking[:TOP],
-        meetings=now.meetings(),
-        listed=numbers[:MATCHES],
-        older=with_query(f"{base}/tournament", before=numbers[MATCHES - 1])
-        if len(numbers) > MATCHES
-        else None,
+        more=with_query(here, skip=skip + IDEAS) if more else None,
+        meetings=board.meetings(),
+        matches=numbers[:MATCHES],
+        older=with_query(here, before=numbers[MATCHES - 1]) if older else None,
+    )
+    if run.objectives:
+        frame = "campaign_frame.html"
+        return framed(request, run, "tournament", frame=frame, board=board, view=view)
+    return page(
+        request,
+        "campaign_tournament.html",
+        run=run,
+        base=f"/c/{segment(run.id)}",
+        now=run.summary(),
+        seq=seq,
+        frame="ideas_frame.html",
+        board=board,
+        view=view,
     )
 
 
