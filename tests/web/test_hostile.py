@@ -132,8 +132,8 @@ def test_keys_lead_around_a_candidate(visit: Visit, campaign: str, archive_file:
         parent = run.candidate(number).parents[0]
     page = visit.page
     for key, path in (
-        ("[", number - 1),
-        ("]", number + 1),
+        ("[", f"{number - 1}/logs"),
+        ("]", f"{number + 1}/logs"),
         ("p", parent),
         ("d", f"{number}/diff"),
         *([("b", best)] if best != number else []),
