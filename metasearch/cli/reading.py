@@ -276,7 +276,9 @@ def source_text(text: str, path: str) -> Text:
     """Printable source text, coloured for its language."""
     from rich.syntax import Syntax
 
-    coloured = Syntax(text, language_of(path) or "text", theme="ansi_dark", background_color="default").highlight(text)
+    coloured = Syntax(
+        text, language_of(path) or "text", theme="ansi_dark", background_color="default"
+    ).highlight(text)
     coloured.rstrip()
     return coloured
 

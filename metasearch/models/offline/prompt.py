@@ -151,7 +151,7 @@ def _programs(sections: Sequence[_Section]) -> tuple[Files, list[Files]]:
     unnamed: list[Files] = []
     for section in sections:
         files = section.files
-        bare = [files for fence in section.bare if (files := _bare_program(*fence))]
+        bare = [found for fence in section.bare if (found := _bare_program(*fence))]
         if not files and bare:
             files = bare[0]
         if not files:

@@ -126,9 +126,7 @@ def _vary_region(
     module = _parsed(place)
     if module is None:
         return _vary_text(place, others, rng, temperature, alphabet)
-    donors: list[Donor] = [
-        functools.cache(functools.partial(_parsed, other)) for other in others
-    ]
+    donors: list[Donor] = [functools.cache(functools.partial(_parsed, other)) for other in others]
     draft = Draft(module, rng, place.outer, donors)
     done: list[str] = []
     family = _family(draft)
