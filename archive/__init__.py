@@ -34,12 +34,14 @@ from metasearch.archive.facts import (
     StepRecord,
 )
 from metasearch.archive.neighbours import DIFFER, Duplicates, Near
+from metasearch.archive.relatives import Background, Descent
 
 __all__ = [
     "DIFFER",
     "NOW",
     "Archive",
     "ArtifactEntry",
+    "Background",
     "Best",
     "Bill",
     "CallBefore",
@@ -51,6 +53,7 @@ __all__ = [
     "Comparison",
     "Cost",
     "CurvePoint",
+    "Descent",
     "Duplicates",
     "Evaluation",
     "Event",

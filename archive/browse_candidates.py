@@ -182,6 +182,7 @@ SELECT {what} FROM candidate JOIN exchange USING (campaign, step)
 WHERE candidate.campaign = ? AND candidate.number = ?
     AND (asker = candidate.number OR asker = -1 AND exchange.asked < candidate.queued)
 """
+_ASKING = "SELECT count(*) FROM exchange WHERE campaign = ? AND state = 'pending'"
 _COUNT = _CALLS.format(what="count(*)")
 _CONVERSATION = (
     _CALLS.format(what="exchange.*") + "ORDER BY asker, call, generation LIMIT ? OFFSET ?"
@@ -279,6 +280,12 @@ class Browsing(Journal, Queries):
         with self._database.reading() as connection:
             rows = connection.execute(_SIZES, (self._campaign, number)).fetchall()
         return dict(rows)
+
+    def asking(self) -> int:
+        """How many model calls are under way, or were when the engine died."""
+        with self._database.reading() as connection:
+            row = connection.execute(_ASKING, (self._campaign,)).fetchone()
+        return int(row[0])
 
     def call_count(self, number: int) -> int:
         """How many model calls led to a candidate, or were made by it."""

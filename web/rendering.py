@@ -83,6 +83,7 @@ _environment.filters.update(
     score=lambda value: f"{value:.6g}",
     segment=segment,
     shown=shown,
+    size=quantities.size,
     usd=quantities.usd,
     utc=utc,
 )
