@@ -49,9 +49,8 @@ _LANGUAGES = {
 
 
 def language_of(path: str) -> str:
-    """What a fence calls the language of a file; the bare ending of one that is not known."""
-    suffix = PurePosixPath(path).suffix
-    return _LANGUAGES.get(suffix, suffix[1:])
+    """What a fence calls the language of a file, by its ending; empty if it is not known."""
+    return _LANGUAGES.get(PurePosixPath(path).suffix, "")
 
 
 # Matched against one line at a time: over a whole text, patterns with several open ends take

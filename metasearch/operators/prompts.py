@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Protocol
 
 from metasearch.candidate import Candidate, Outcome
@@ -73,7 +74,8 @@ def render_program(program: Program) -> str:
     """Each file under a heading of its own, in a fence."""
     parts = []
     for path, text in program.files.items():
-        parts.append(f"### File: {path}\n{fence(text, language_of(path))}")
+        language = language_of(path) or PurePosixPath(path).suffix[1:]
+        parts.append(f"### File: {path}\n{fence(text, language)}")
     return "\n".join(parts)
 
 
