@@ -39,7 +39,7 @@ _LEXERS = {
 }
 """By a file's ending: a hostile name may not choose among all that there are."""
 
-_THEMES = ("default", "github-dark")
+_THEMES = ("xcode", "github-dark")
 """Light and dark, both with enough contrast."""
 
 _KINDS = ("c", "cp", "k", "kc", "kt", "m", "nb", "nc", "nd", "nf", "nt", "ow", "s", "sd")

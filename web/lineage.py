@@ -6,8 +6,14 @@ all their ancestors. Everything else is a count on the nearest ancestor that is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Whole = npt.NDArray[np.integer]
+Real = npt.NDArray[np.floating]
 
 NONE = -1
 """In place of a parent: it has none."""
@@ -34,12 +40,7 @@ class Tree(NamedTuple):
     lanes: int
 
 
-def lay_out(
-    numbers: Sequence[int],
-    parents: Sequence[int],
-    gains: Sequence[float | None],
-    keep: Iterable[int],
-) -> Tree:
+def lay_out(numbers: Whole, parents: Whole, gains: Real, keep: Iterable[int]) -> Tree:
     """Choose what is drawn, count what is not, and give each a lane.
 
     The child with the largest drawn subtree keeps its parent's lane, the others open new ones.
@@ -48,61 +49,62 @@ def lay_out(
         numbers: All candidates.
         parents: The main one of each; :data:`NONE` without. One that is not older than its
             child, or not among the numbers, counts as none.
-        gains: Of each, larger is better; ``None`` without a score.
+        gains: Of each, larger is better; NaN without a score.
         keep: Numbers that must be drawn, with all their ancestors.
     """
-    order = sorted(range(len(numbers)), key=lambda place: numbers[place])
-    known = set(numbers)
-    above = {
-        numbers[place]: parents[place]
-        if parents[place] < numbers[place] and parents[place] in known
-        else NONE
-        for place in order
-    }
-    gain = {numbers[place]: gains[place] for place in order}
-    drawn = _with_ancestors(above, keep)
+    if not len(numbers):
+        return Tree((), 0)
+    order = np.argsort(numbers)
+    ordered, gain = numbers[order], gains[order]
+    above = _places_of_parents(ordered, parents[order])
+    drawn = _with_ancestors(above, np.searchsorted(ordered, list(keep)))
     counts, bests = _fold(above, gain, drawn)
-    shown = [number for number in above if number in drawn]
-    lanes = _lanes({number: above[number] for number in shown})
+    shown = np.flatnonzero(drawn).tolist()
+    lanes = _lanes({place: int(above[place]) for place in shown})
     nodes = tuple(
-        Node(number, above[number], lanes[number], counts.get(number, 0), bests.get(number))
-        for number in shown
+        Node(
+            number=int(ordered[place]),
+            parent=NONE if above[place] == NONE else int(ordered[above[place]]),
+            lane=lanes[place],
+            folded=int(counts[place]),
+            folded_best=None if np.isnan(bests[place]) else float(bests[place]),
+        )
+        for place in shown
     )
     return Tree(nodes, max(lanes.values(), default=-1) + 1)
 
 
-def _with_ancestors(above: dict[int, int], keep: Iterable[int]) -> set[int]:
-    drawn: set[int] = set()
-    for number in keep:
-        while number in above and number not in drawn:
-            drawn.add(number)
-            number = above[number]
+def _places_of_parents(ordered: Whole, parents: Whole) -> Whole:
+    """Where each one's parent stands among all; :data:`NONE` without."""
+    places = np.minimum(np.searchsorted(ordered, parents), len(ordered) - 1)
+    known = (ordered[places] == parents) & (parents < ordered)
+    return np.where(known, places, NONE)
+
+
+def _with_ancestors(above: Whole, keep: Whole) -> npt.NDArray[np.bool_]:
+    drawn = np.zeros(len(above), bool)
+    for start in keep:
+        place = start
+        while place != NONE and not drawn[place]:
+            drawn[place] = True
+            place = above[place]
     return drawn
 
 
-def _fold(
-    above: dict[int, int], gain: dict[int, float | None], drawn: set[int]
-) -> tuple[dict[int, int], dict[int, float]]:
-    """Numbers and best gains of what hangs folded on each candidate."""
-    counts: dict[int, int] = {}
-    bests: dict[int, float] = {}
-    for number in reversed(above):
-        parent = above[number]
-        if number in drawn or parent == NONE:
-            continue
-        counts[parent] = counts.get(parent, 0) + counts.get(number, 0) + 1
-        known = [
-            found
-            for found in (gain[number], bests.get(number), bests.get(parent))
-            if found is not None
-        ]
-        if known:
-            bests[parent] = max(known)
+def _fold(above: Whole, gain: Real, drawn: npt.NDArray[np.bool_]) -> tuple[Whole, Real]:
+    """How many hang folded on each one that is drawn, and the best gain among those."""
+    home = np.where(drawn | (above == NONE), np.arange(len(above)), above)
+    while not np.array_equal(further := home[home], home):
+        home = further  # twice as far up each time
+    folded = ~drawn & drawn[home]
+    counts = np.bincount(home[folded], minlength=len(above))
+    bests = np.full(len(above), np.nan)
+    np.fmax.at(bests, home[folded], gain[folded])
     return counts, bests
 
 
 def _lanes(above: dict[int, int]) -> dict[int, int]:
-    """Depth first, from the oldest root on; ``above`` goes by number."""
+    """Depth first, from the oldest root on; ``above`` goes from old to young."""
     sizes = dict.fromkeys(above, 1)
     children: dict[int, list[int]] = {}
     for number in reversed(above):

@@ -51,22 +51,24 @@ class Soon:
             future = self._running.get(key)
             if future is None:
                 future = self._running[key] = self._pool.submit(self._do, run.id, work)
+        # Whoever comes later begins anew, and finds what was kept: no answer is ever an old one.
+        future.add_done_callback(lambda _: self._forget(key))
         try:
-            found = future.result(patience)
+            return cast("T", future.result(patience))
         except NotYet:
-            if not future.done():
-                return None
-            found = future.result()
-        finally:
-            if future.done():
-                with self._lock:
-                    if self._running.get(key) is future:
-                        del self._running[key]
-        return cast("T", found)
+            if future.done():  # this is the work's own
+                raise
+            return None
 
     def close(self) -> None:
         """End; what waits is not begun."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        with self._lock:
+            found = self._running.get(key)
+            if found is not None and found.done():
+                del self._running[key]
 
     def _do(self, run: str, work: Callable[[CampaignArchive], T]) -> T:
         with self._readers.reader() as archive:

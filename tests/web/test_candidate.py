@@ -271,8 +271,8 @@ def test_the_pages_are_quick_and_small(pages: httpx.Client) -> None:
         pages.get(path)
         times = []
         for _ in range(3):
-            started = time.perf_counter()
+            started = time.process_time()  # client and server are this process
             answer = pages.get(path)
-            times.append(time.perf_counter() - started)
+            times.append(time.process_time() - started)
         assert len(answer.content) < 250_000
-        assert min(times) < 1.0  # 0.3 s on an idle machine; others may run here
+        assert min(times) < 0.3

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasearch.web.lineage import NONE, lay_out
+from metasearch.web.lineage import NONE, Tree, lay_out
+
+
+def laid(
+    numbers: Sequence[int],
+    parents: Sequence[int],
+    gains: Sequence[float | None],
+    keep: Sequence[int],
+) -> Tree:
+    known = [float("nan") if gain is None else gain for gain in gains]
+    return lay_out(
+        np.array(numbers, np.int64), np.array(parents, np.int64), np.array(known, float), keep
+    )
 
 
 @st.composite
@@ -23,7 +37,7 @@ def families(draw: st.DrawFn) -> tuple[list[int], list[int], list[float | None],
 def test_all_that_must_be_is_drawn_with_its_ancestors(
     family: tuple[list[int], list[int], list[float | None], list[int]],
 ) -> None:
-    tree = lay_out(*family)
+    tree = laid(*family)
     drawn = {node.number for node in tree.nodes}
     assert set(family[3]) <= drawn
     assert all(node.parent == NONE or node.parent in drawn for node in tree.nodes)
@@ -35,7 +49,7 @@ def test_nothing_is_counted_twice_or_lost(
     family: tuple[list[int], list[int], list[float | None], list[int]],
 ) -> None:
     numbers, parents, _, _ = family
-    tree = lay_out(*family)
+    tree = laid(*family)
     drawn = {node.number for node in tree.nodes}
     above = {
         n: p if p < n and p in set(numbers) else NONE for n, p in zip(numbers, parents, strict=True)
@@ -55,7 +69,7 @@ def test_nothing_is_counted_twice_or_lost(
 def test_a_lane_is_one_line_of_descent(
     family: tuple[list[int], list[int], list[float | None], list[int]],
 ) -> None:
-    tree = lay_out(*family)
+    tree = laid(*family)
     by_lane: dict[int, list[int]] = {}
     parents = {node.number: node.parent for node in tree.nodes}
     for node in tree.nodes:
@@ -66,18 +80,18 @@ def test_a_lane_is_one_line_of_descent(
 
 
 def test_the_largest_family_keeps_the_lane() -> None:
-    tree = lay_out([0, 1, 2, 3, 4], [NONE, 0, 0, 2, 3], [1.0, 2.0, None, 3.0, 4.0], [1, 4])
+    tree = laid([0, 1, 2, 3, 4], [NONE, 0, 0, 2, 3], [1.0, 2.0, None, 3.0, 4.0], [1, 4])
     lanes = {node.number: node.lane for node in tree.nodes}
     assert lanes == {0: 0, 2: 0, 3: 0, 4: 0, 1: 1}
 
 
 def test_what_is_folded_tells_its_best() -> None:
-    tree = lay_out([0, 1, 2, 3], [NONE, 0, 1, 0], [1.0, None, 7.0, 3.0], [0])
+    tree = laid([0, 1, 2, 3], [NONE, 0, 1, 0], [1.0, None, 7.0, 3.0], [0])
     (node,) = tree.nodes
     assert (node.folded, node.folded_best) == (3, 7.0)
 
 
 def test_a_long_line_needs_no_deep_stack() -> None:
     count = 50_000
-    tree = lay_out(range(count), range(-1, count - 1), [1.0] * count, [count - 1])
+    tree = laid(range(count), range(-1, count - 1), [1.0] * count, [count - 1])
     assert (len(tree.nodes), tree.lanes) == (count, 1)

@@ -80,8 +80,9 @@ def tree_of(run: CampaignArchive, store: PointStore, opened: list[int]) -> Linea
     points = store.points(run, columns=_COLUMNS)
     sign = run.objectives[0].gain(1.0)
     tree = _laid_out(points, sign, opened)
-    places = {int(number): place for place, number in enumerate(points.columns["number"])}
-    shown = [places[node.number] for node in tree.nodes]
+    order = np.argsort(points.columns["number"])
+    ordered = points.columns["number"][order]
+    shown = order[np.searchsorted(ordered, [node.number for node in tree.nodes])]
     values = points.columns["value"]
     return LineageTree(
         total=points.count,
@@ -107,12 +108,9 @@ def _laid_out(points: Points, sign: float, opened: list[int]) -> Tree:
     scored = np.flatnonzero(~np.isnan(gains))
     keep += list(numbers[scored[np.argsort(gains[scored])[-ELITES:]]])
     for number in opened:
-        keep += [number, *numbers[parents == number][-MOST_OPENED:]]
+        keep += [*numbers[numbers == number], *numbers[parents == number][-MOST_OPENED:]]
     return lay_out(
-        numbers.tolist(),
-        parents.tolist(),
-        [_number(gain) for gain in gains],
-        [int(number) for number in keep],
+        numbers.astype(np.int64), parents.astype(np.int64), gains, [int(kept) for kept in keep]
     )
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Literal, NamedTuple
 
-from metasearch.web.diffs import FileDiff, compare
 from metasearch.web.diffs import Line as Compared
+from metasearch.web.diffs import compare
 from metasearch.web.highlighting import Line, Piece, coloured, visible_line
 
 ROOM = 120_000
@@ -22,6 +22,8 @@ ROOM = 120_000
 WHOLE = 1_000_000
 """Lines of context that leave nothing out."""
 
+_TURN = 50
+"""Lines removed, and lines added in their place, that follow each other in a long change."""
 _WORDS = re.compile(r"\d[\w.]*|\w+|\s+|.")
 _MAX_WORDS = 400
 """In a line that is compared word by word."""
@@ -87,12 +89,15 @@ def differences(
     room = ROOM
     found = []
     for position, changed in enumerate(compare(before, after, context)):
-        lines: list[Compared] = []
+        first = start if position == only else 0
+        in_turn = list(_in_turn(changed.lines))
+        lines: Sequence[Compared] = []
         following = None
         if only is None or position == only:
-            lines, following = _fitting(changed, start if position == only else 0, room)
+            lines, following = _fitting(in_turn, first, room)
             room -= sum(map(_weight, lines))
-        blocks = tuple(_blocks(lines, changed, start, before.get(changed.path, "")))
+        old = before.get(changed.path, "")
+        blocks = tuple(_blocks(lines, changed.path, in_turn[:first], old))
         found.append(
             ShownFile(
                 position,
@@ -107,14 +112,29 @@ def differences(
     return found
 
 
-def _fitting(changed: FileDiff, start: int, room: int) -> tuple[list[Compared], int | None]:
-    for end in range(start, len(changed.lines)):
-        room -= _weight(changed.lines[end])
+def _in_turn(lines: Sequence[Compared]) -> Iterator[Compared]:
+    """The lines with long changes in turns, so that a page has both sides of what it shows."""
+    for changed, group in groupby(lines, key=lambda line: line.kind in ("removed", "added")):
+        stretch = list(group)
+        removed = [line for line in stretch if line.kind == "removed"]
+        added = [line for line in stretch if line.kind == "added"]
+        if not changed:
+            yield from stretch
+        for place in range(0, max(len(removed), len(added)), _TURN):
+            yield from removed[place : place + _TURN]
+            yield from added[place : place + _TURN]
+
+
+def _fitting(
+    lines: Sequence[Compared], start: int, room: int
+) -> tuple[Sequence[Compared], int | None]:
+    for end in range(start, len(lines)):
+        room -= _weight(lines[end])
         if room < 0 and end > start:
-            return changed.lines[start:end], end
+            return lines[start:end], end
         if room < 0:  # not even the first one fits any more, or it alone is as large as a page
-            return ([], start) if start == 0 else (changed.lines[start : start + 1], start + 1)
-    return changed.lines[start:], None
+            return ([], start) if start == 0 else (lines[start : start + 1], start + 1)
+    return lines[start:], None
 
 
 def _weight(line: Compared) -> int:
@@ -122,11 +142,10 @@ def _weight(line: Compared) -> int:
 
 
 def _blocks(
-    lines: Sequence[Compared], changed_file: FileDiff, start: int, before: str
+    lines: Sequence[Compared], path: str, shown_before: Sequence[Compared], before: str
 ) -> Iterator[Block]:
-    path = changed_file.path
     end = before.count("\n") + (not before.endswith("\n")) + 1
-    last = max((line.before or 0 for line in changed_file.lines[:start]), default=0)
+    last = max((line.before or 0 for line in shown_before), default=0)
     stretches = [list(group) for _, group in groupby(lines, key=lambda line: line.kind == "gap")]
     for place, stretch in enumerate(stretches):
         if stretch[0].kind == "gap":

@@ -62,6 +62,10 @@ class Head(NamedTuple):
     """Why people do not want it; perhaps empty."""
     tabs: tuple[Tab, ...]
 
+    def kept(self, tab: str) -> str:
+        """What follows a neighbour's address so that the same tab is shown; not all have it."""
+        return "" if tab in ("diff", "source") else f"/{tab}"
+
     @property
     def commands(self) -> list[tuple[str, str]]:
         """What shows and measures it again in a terminal, with a word for each."""

@@ -146,7 +146,7 @@ function option(colours) {
       { ...GRID, bottom: bottom + (height ? 10 : 0) },
       { left: GRID.left, right: GRID.right, height, bottom: 50 },
     ],
-    legend: kinds.names.length > 1 ? { top: 0, right: 20, type: "scroll", itemHeight: 8, data: kinds.names } : { show: false },
+    legend: kinds.names.length > 1 ? { top: 0, right: 20, left: 200, type: "scroll", itemHeight: 8, data: kinds.names } : { show: false },
     xAxis: [
       { ...xAxis, gridIndex: 0, axisLine: { onZero: false }, axisLabel: { show: !height, hideOverlap: true }, axisTick: { show: !height }, name: height ? "" : NAMES[chosen().x], nameLocation: "middle", nameGap: 28 },
       { ...xAxis, gridIndex: 1, show: height > 0, axisLabel: { hideOverlap: true }, name: NAMES[chosen().x], nameLocation: "middle", nameGap: 28 },

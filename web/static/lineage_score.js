@@ -120,7 +120,7 @@ function option() {
       { type: "value", scale: true, name: `${objective} (${direction === "minimize" ? "lower" : "higher"} is better)`, nameTextStyle: { align: "left", padding: [0, 0, 0, -50] }, axisLabel: { formatter: digits } },
       { gridIndex: 1, type: "category", data: ["failed"], axisTick: { show: false } },
     ],
-    legend: { top: 0, right: 30, data: ["path to the best", "ancestors of the focus", "children of the focus"] },
+    legend: { top: 0, right: 30, left: 200, type: "scroll", data: ["path to the best", "ancestors of the focus", "children of the focus"] },
     dataZoom: [
       { type: "inside", xAxisIndex: [0, 1], zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },

@@ -57,12 +57,12 @@ function option() {
   const edge = { type: "lines", coordinateSystem: "cartesian2d", polyline: true, large: true, largeThreshold: 0, progressive: 0, silent: true };
   const size = all.length > 2000 ? 3 : all.length > 400 ? 5 : 7;
   const dot = (id, name, chosen, color, more = {}) => ({ id, name, type: "scatter", silent: true, progressive: 0, symbolSize: size, data: chosen.map(spot), itemStyle: { color }, ...more });
-  const label = (formatter) => ({ show: true, position: "right", fontSize: 10, color: colours.muted, formatter });
+  const label = (formatter) => ({ show: true, position: "top", distance: 2, fontSize: 10, color: colours.muted, formatter });
   return {
     grid: { left: 20, right: 60, top: 34, bottom: 46 },
     xAxis: { type: "value", min: 0, max: Math.max(1, tree.number[all.length - 1] ?? 1), name: "number", nameLocation: "middle", nameGap: 26, splitLine: { show: false }, axisLabel: { hideOverlap: true } },
     yAxis: { type: "value", inverse: true, show: false, min: -1, max: Math.max(1, tree.lanes) },
-    legend: { top: 0, data: ["path to the best", "scored", "with others folded away", "failed", "focus"] },
+    legend: { top: 0, type: "scroll", data: ["path to the best", "scored", "with others folded away", "failed", "focus"] },
     dataZoom: [
       { type: "inside", xAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
