@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 BATCH = 64
-WARM_UP = 20
+WARM_UP = 10
 """Steps over which the learning rate rises to what the optimiser was given."""
 
 
@@ -44,6 +44,8 @@ def train(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> dic
             rate.step()
             total += loss.item()
         losses.append(total / len(batches))
+    # Few batches are too few for running means, so the norms look at all images once more.
+    torch.optim.swa_utils.update_bn(inputs.split(BATCH), network)
     fold_statistics(network)
     vector = nn.utils.parameters_to_vector(network.parameters()).detach().float()
     return {"parameters": vector.numpy(), "losses": losses, "network": str(network)}

@@ -1,5 +1,7 @@
 """A compact convolutional network for 8 x 8 grey digits: the seed of the search."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -36,7 +38,7 @@ def extremes(x: torch.Tensor) -> torch.Tensor:
 # EVOLVE-BLOCK-START make_optimizer
 
 
-def make_optimizer(parameters) -> torch.optim.Optimizer:
+def make_optimizer(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser, with its largest learning rate."""
     return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.0001)
 
@@ -55,6 +57,7 @@ class Gate(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Of the size of the input."""
         return rescale(x, torch.sigmoid(self.norm(average(x))))
 
 
@@ -76,6 +79,7 @@ class Mixer(nn.Module):
         self.look_again = depthwise(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Of the size of the input."""
         y = self.gate(self.look(F.silu(self.mix(x)))) + x
         return self.look_again(F.hardswish(self.mix_again(y))) + x
 
@@ -94,6 +98,7 @@ class Shrink(nn.Module):
         self.mix = pointwise(before + before, after)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """At half the side."""
         return self.mix(extremes(x))
 
 
@@ -115,6 +120,7 @@ class Network(nn.Module):
         self.head = nn.Linear(last, CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores of the classes."""
         x = self.late(self.early(self.stem(x)))
         return self.head(self.drop(average(x)))
 

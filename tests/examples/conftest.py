@@ -23,10 +23,14 @@ class LocalCandidate:
         self.attached: dict[str, str | bytes] = {}
         self.said = ""
         self.calls: list[tuple[Any, ...]] = []
+        self.renewed: list[int] = []
 
     async def call(self, function: str, *args: Any) -> Any:
         self.calls.append((function, *args))
         return self.functions[function.rpartition(":")[2]](*args)
+
+    async def renew(self) -> None:
+        self.renewed.append(len(self.calls))
 
     def attach(self, name: str, content: str | bytes) -> None:
         self.attached[name] = content

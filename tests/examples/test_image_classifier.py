@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from metasearch.campaign_file import load_campaign
-from metasearch.evaluation import CandidateFailure, EvaluationSpec, Outcome
+from metasearch.evaluation import EvaluationSpec, Outcome
 from tests.examples.networks import KEEPS, ROOT, UNREGISTERED, load_example, measured
 
 pytest.importorskip("sklearn", reason="the digits come with scikit-learn, which is not installed")
 
 SEED = (ROOT / "image_classifier" / "program.py").read_text("utf-8")
-PARAMETERS = 5602
+PARAMETERS = 5586
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,9 @@ def evaluator() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def torch() -> Any:
-    return pytest.importorskip("torch", reason="torch is not installed")
+    found = pytest.importorskip("torch", reason="torch is not installed")
+    found.set_num_threads(1)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -50,64 +52,6 @@ def test_no_image_is_in_two_parts(evaluator: ModuleType) -> None:
     assert not seen[0] & seen[1]
     assert not seen[0] & seen[2]
     assert not seen[1] & seen[2]
-
-
-@pytest.mark.parametrize(
-    ("trained", "reason"),
-    [
-        (None, "vector of float32"),
-        ({"parameters": [1.0, 2.0]}, "vector of float32"),
-        ({"parameters": np.ones(3)}, "vector of float32"),
-        ({"parameters": np.ones((3, 1), np.float32)}, "vector of float32"),
-        ({"parameters": np.ones(0, np.float32)}, "0 parameters"),
-        ({"parameters": np.ones(1_000_001, np.float32)}, "1000001 parameters"),
-        ({"parameters": np.array([1, np.nan], np.float32)}, "not finite"),
-        ({"parameters": np.array([3.4e38], np.float32)}, "beyond all measure"),
-    ],
-)
-def test_what_is_no_vector_of_parameters_is_invalid(
-    evaluator: ModuleType, trained: object, reason: str
-) -> None:
-    with pytest.raises(CandidateFailure, match=reason) as caught:
-        evaluator.read_parameters(trained)
-    assert caught.value.outcome is Outcome.INVALID
-
-
-def test_a_number_carries_sixteen_bits(evaluator: ModuleType) -> None:
-    """A second number in the lower half of the first one does not get through."""
-    rng = np.random.default_rng(3)
-    honest = rng.normal(size=5000).astype(np.float32)
-    kept = evaluator.read_parameters({"parameters": honest})
-    assert not (kept.view(np.uint32) & 0xFFFF).any()
-    assert np.abs(kept / honest - 1).max() <= 2**-8
-    again = evaluator.read_parameters({"parameters": kept.copy()})
-    assert (again == kept).all()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        None,
-        [0] * 4,
-        np.zeros(4),
-        np.zeros(3, np.int64),
-        np.zeros((4, 1), np.int64),
-        np.array([0, 1, 2, 10]),
-        np.array([0, 1, 2, -1]),
-    ],
-)
-def test_what_is_no_class_for_each_image_is_invalid(evaluator: ModuleType, answer: object) -> None:
-    with pytest.raises(CandidateFailure) as caught:
-        evaluator.read_classes(answer, 4)
-    assert caught.value.outcome is Outcome.INVALID
-
-
-def test_the_confusion_counts_each_image_once(evaluator: ModuleType) -> None:
-    labels = np.array([0, 0, 1, 9])
-    table = evaluator.confusion(np.array([0, 1, 1, 0]), labels)
-    assert table.sum() == 4
-    assert [table[0, 0], table[0, 1], table[1, 1], table[9, 0]] == [1, 1, 1, 1]
-    assert "as" in evaluator.describe([0.5], 7, table)
 
 
 def test_the_seed_is_the_network_that_the_readme_speaks_of(harness: ModuleType) -> None:
@@ -146,90 +90,83 @@ def test_training_is_repeatable_and_learns(
 
 
 def test_prediction_takes_exactly_the_counted_numbers(torch: Any, harness: ModuleType) -> None:
-    with pytest.raises(ValueError, match="has 5602 parameters now, and had 5601 before"):
-        harness.predict(np.zeros(5601, np.float32), np.zeros((1, 1, 8, 8), np.float32))
+    with pytest.raises(ValueError, match="has 5586 parameters now, and had 5585 before"):
+        harness.predict(np.zeros(5585, np.float32), np.zeros((1, 1, 8, 8), np.float32))
 
 
 PEEK = '''
-
-import glob
 import gzip
 import os
 
+import torch
 
-def _labelled():
-    """The digits with their labels, if they can be had anywhere."""
+
+def labelled():
+    """Whatever is found of the digits and their labels."""
     try:
         from sklearn.datasets import load_digits
 
-        print("imported the digits")
-        return load_digits().data
+        return load_digits()
     except ImportError:
         pass
     for folder, _, names in os.walk("/"):
-        if folder.startswith(("/proc", "/sys")):
-            continue
         for name in names:
-            if "digits" in name and ".csv" in name:
+            if "digits" in name and ".csv" in name and not folder.startswith("/proc"):
                 try:
-                    print("found", folder, name, len(gzip.open(os.path.join(folder, name)).read()))
+                    return gzip.open(os.path.join(folder, name)).read() or None
                 except OSError:
                     pass
+    return None
 
 
-print("looked", _labelled())
+print("labels:", labelled())
+
+
+class Network(torch.nn.Linear):
+    def __init__(self):
+        super().__init__(64, 10)
+
+    def forward(self, x):
+        return super().forward(x.flatten(1))
+
+
+def make_optimizer(parameters):
+    return torch.optim.SGD(parameters, lr=0.1)
 '''
 
-FORGES = """
+FORGES = '''
 
-import sys
-import harness
+class Answer:
+    """What the harness takes for scores: its predictions are what we like."""
 
-harness.train = lambda *_: {"parameters": numpy.zeros(1, "float32"), "losses": [], "network": ""}
-harness.predict = lambda vector, images: {"accuracy": 1.0, "parameters": 1}
-"""
+    def argmax(self, axis):
+        return self
 
-CLAIMS = """
-
-def _claim(vector, images):
-    return numpy.full(len(images), 3)
+    def numpy(self):
+        return {"accuracy": 1.0, "parameters": 1}
 
 
-import harness
-
-harness.train = lambda *_: {"parameters": numpy.zeros(1, "float32"), "losses": 1e9, "network": 7}
-harness.predict = _claim
-"""
+_forward = Network.forward
+Network.forward = lambda self, x: _forward(self, x) if self.training else Answer()
+'''
 
 
 @pytest.mark.slow
 @pytest.mark.sandbox
+@pytest.mark.timeout(400)
 async def test_lies_gain_nothing(torch: Any) -> None:
-    lies = [
-        SEED + PEEK,
-        SEED + UNREGISTERED,
-        SEED + UNREGISTERED + KEEPS,
-        SEED.replace("import torch\n", "import numpy\nimport torch\n", 1) + FORGES,
-        SEED.replace("import torch\n", "import numpy\nimport torch\n", 1) + CLAIMS,
-    ]
-    honest, peeks, unregistered, keeps, forges, claims = await measured(
-        "image_classifier", SEED, *lies
-    )
+    lies = [PEEK, SEED + UNREGISTERED, SEED + UNREGISTERED + KEEPS, SEED + FORGES]
+    honest, peeks, unregistered, keeps, forges = await measured("image_classifier", SEED, *lies)
     assert honest.outcome is Outcome.SCORED, honest.error
     assert honest.scores["accuracy"].value > 0.9
     assert honest.scores["parameters"].value == PARAMETERS
-    assert {artifact.name for artifact in honest.artifacts} == {
-        "confusion.svg",
-        "learning.svg",
-        "network.txt",
-    }
+    assert {"confusion.svg", "learning.svg", "network.txt"} == {a.name for a in honest.artifacts}
     assert all(stage.passed for stage in honest.stages)
 
-    # It looked everywhere, found nothing, and got what its honest network deserves.
-    assert "looked None" in peeks.stdout
-    assert "found" not in peeks.stdout
-    assert "imported" not in peeks.stdout
-    assert peeks.scores == honest.scores
+    # It looked everywhere, found nothing, and got what a linear classifier deserves.
+    assert set(peeks.stdout.splitlines()) == {"labels: None"}
+    assert peeks.scores["accuracy"].value < 0.97
+    assert peeks.scores["parameters"].value == 650
 
     # What was learnt in numbers that were not counted does not reach the second sandbox.
     for lie in (unregistered, keeps):
@@ -240,12 +177,11 @@ async def test_lies_gain_nothing(torch: Any) -> None:
 
     assert forges.outcome is Outcome.INVALID
     assert "predictions" in forges.error
-    assert claims.scores["accuracy"].value == pytest.approx(0.1)
-    assert not claims.stages[-1].passed
 
 
 @pytest.mark.slow
 @pytest.mark.sandbox
+@pytest.mark.timeout(400)
 def test_the_engine_never_imports_torch(torch: Any, tmp_path: Path) -> None:
     script = (
         "import sys\n"
@@ -262,6 +198,6 @@ def test_the_engine_never_imports_torch(torch: Any, tmp_path: Path) -> None:
         [sys.executable, "-c", script, *arguments, "--archive", str(tmp_path / "archive.db")],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=390,
     )
     assert done.stdout.endswith("neither was imported\n"), done.stdout + done.stderr
