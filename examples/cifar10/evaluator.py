@@ -115,7 +115,8 @@ def _read(where: Path, names: tuple[str, ...]) -> Part:
         if not path.is_file():
             raise FileNotFoundError(
                 f"{path} is not there. Fetch CIFAR-10 once with "
-                "'python examples/cifar10/download.py', or set CIFAR10 to the folder of its binary version."
+                "'python examples/cifar10/download.py', or set CIFAR10 to the folder that its "
+                "binary files are in."
             )
         content = np.fromfile(path, np.uint8)
         if not content.size or content.size % RECORD:
