@@ -29,9 +29,11 @@ from metasearch.archive.lease import Lease, holder, state_of
 from metasearch.archive.mapping import as_usage
 from metasearch.archive.neighbours import Neighbours
 from metasearch.archive.records import Records
+from metasearch.archive.relatives import Relatives
 from metasearch.campaign import Campaign, CampaignFile
 from metasearch.candidate import Outcome
 from metasearch.errors import ArchiveError, CampaignChanged, UsageError
+from metasearch.objectives import Objective
 
 
 class UnreadableRun(ArchiveError):
@@ -78,7 +80,7 @@ def default_path() -> Path:
     return Path(named) if named else platformdirs.user_data_path("metasearch") / "archive.db"
 
 
-class CampaignArchive(Lease, Browsing, Columns, Journal, Records, Costs, Neighbours):
+class CampaignArchive(Lease, Browsing, Relatives, Columns, Journal, Records, Costs, Neighbours):
     """One campaign in an open archive: its facts to read, and to add to.
 
     Not to be shared between threads; every method is one short transaction.
@@ -118,11 +120,12 @@ class CampaignArchive(Lease, Browsing, Columns, Journal, Records, Costs, Neighbo
             CampaignChanged: What best and curve go by would not be the same any more.
             CampaignBusy: Another engine runs it.
         """
-        first = campaign.objectives[0]
-        if first != self._identity.objective:
+        first, stored = _first_objective(campaign), self._identity.objective
+        if first != stored:
             raise CampaignChanged(
-                f"The first objective of {self.id} is {self._identity.objective.name!r}, not "
-                f"{first.name!r} as now. Undo the change, or start another run with --fresh."
+                f"The first objective of {self.id} is {stored.name if stored else None!r}, not "
+                f"{first.name if first else None!r} as now. Undo the change, or start another run "
+                "with --fresh."
             )
         now = self._identity._replace(
             folder=stored_text(str(campaign.folder), 4096),
@@ -144,6 +147,10 @@ class CampaignArchive(Lease, Browsing, Columns, Journal, Records, Costs, Neighbo
                 _add_files(self._database, connection, self._campaign, seq, kind, texts)
             self._event(connection, seq, "changed", detail=" and ".join(files))
         self._identity = now
+
+
+def _first_objective(campaign: Campaign) -> Objective | None:
+    return next(iter(campaign.objectives), None)
 
 
 def _settings_of(campaign: Campaign) -> tuple[str, str, str]:
@@ -304,14 +311,14 @@ class Archive:
 
     def create(self, campaign: Campaign) -> CampaignArchive:
         """Add a new run of a campaign."""
-        objective = campaign.objectives[0]
+        objective = _first_objective(campaign)
         now = time.time()
         row = {
             "id": f"{campaign.name}-{''.join(secrets.choice(_ALPHABET) for _ in range(6))}",
             "name": campaign.name,
             "created": now,
-            "objective": objective.name,
-            "direction": objective.direction.value,
+            "objective": objective.name if objective else "",
+            "direction": objective.direction.value if objective else "",
             "seed_digest": campaign.seed_program.digest,
         }
         files = {"seed": campaign.seed_program.files, "evaluator": campaign.evaluator_files}

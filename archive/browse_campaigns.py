@@ -79,8 +79,8 @@ class ListedRun(NamedTuple):
     last: float | None
     """Unix time of its latest event."""
     settings: CampaignFile
-    objective: Objective
-    """The first one."""
+    objective: Objective | None
+    """The first one; none in a campaign of ideas alone."""
     best_gain: float | None
     seed_gain: float | None
     evaluations: int
@@ -104,12 +104,14 @@ class ListedRun(NamedTuple):
     @property
     def best(self) -> float | None:
         """The best score of the first objective."""
-        return None if self.best_gain is None else self.objective.gain(self.best_gain)
+        if self.best_gain is None or self.objective is None:
+            return None
+        return self.objective.gain(self.best_gain)
 
     @property
     def change(self) -> float | None:
         """The best score minus the seed program's."""
-        if self.best is None or self.seed_gain is None:
+        if self.best is None or self.seed_gain is None or self.objective is None:
             return None
         return self.best - self.objective.gain(self.seed_gain)
 

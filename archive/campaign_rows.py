@@ -42,7 +42,7 @@ class CampaignRow(Row, table=True):
     name: str = words()
     created: float = real()
     objective: str = words()
-    """The first one: what best and curve go by."""
+    """The first one: what best and curve go by; empty in a campaign of ideas alone."""
     direction: str = words()
     seed_digest: str = words()
 

@@ -55,7 +55,7 @@ UPDATE progress SET best_gain = (
     ORDER BY gain DESC LIMIT 1)
 WHERE campaign = :campaign
 """
-_SETTINGS = "SELECT seq, settings FROM settings WHERE campaign = ? ORDER BY seq"
+_SETTINGS = "SELECT seq, settings FROM settings WHERE campaign = ? AND seq <= ? ORDER BY seq"
 _ISLAND = "SELECT max(island) FROM candidate WHERE campaign = ?"
 _STEERED = "SELECT 1 FROM steered WHERE campaign = ? AND command = ? AND step = ?"
 _STEER = "INSERT INTO steered (campaign, command, step, seq) VALUES (?, ?, ?, ?)"
@@ -151,19 +151,22 @@ class Commands(Core):
         """Favourites and vetoes at a place in the order of facts."""
         return Marks.of(self.commands(until=until))
 
-    def settings_in_force(self, asked: CampaignFile | None = None) -> CampaignFile:
+    def settings_in_force(
+        self, asked: CampaignFile | None = None, *, until: int = NOW
+    ) -> CampaignFile:
         """The settings with the budget and concurrency that commands have given them.
 
         Args:
             asked: What a run is about to be continued with, as the last word.
+            until: A place in the order of facts.
         """
         with self._database.reading() as connection:
-            rows = connection.execute(_SETTINGS, (self._campaign,)).fetchall()
+            rows = connection.execute(_SETTINGS, (self._campaign, until)).fetchall()
         with self._database.checked():
             settings = [(seq, CampaignFile.model_validate_json(text)) for seq, text in rows]
         if asked is not None:
             settings.append((NOW, asked))
-        return settings_in_force(settings, self.commands())
+        return settings_in_force(settings, self.commands(until=until))
 
     # -- what became of hints -----------------------------------------------------------
 

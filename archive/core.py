@@ -74,8 +74,8 @@ class Identity(NamedTuple):
     name: str
     folder: str
     settings: CampaignFile
-    objective: Objective
-    """The first one."""
+    objective: Objective | None
+    """The first one; none in a campaign of ideas alone."""
     evaluator_digest: str
     seed_digest: str
 
@@ -160,9 +160,9 @@ def evaluated(progress: sqlite3.Row) -> int:
     return sum(int(progress[outcome]) for outcome in Outcome if outcome.evaluated)
 
 
-def objective_of(name: str, direction: str) -> Objective:
+def objective_of(name: str, direction: str) -> Objective | None:
     """The first objective, from its columns."""
-    return Objective(name=name, direction=Direction(direction))
+    return Objective(name=name, direction=Direction(direction)) if name else None
 
 
 def stored_text(text: str, limit: int = LONG_TEXT) -> str:

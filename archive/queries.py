@@ -26,12 +26,12 @@ from metasearch.archive.mapping import (
     as_score,
 )
 from metasearch.archive.recordings import Recordings
-from metasearch.campaign import Campaign, CampaignFile
+from metasearch.campaign import Budget, Campaign, CampaignFile
 from metasearch.candidate import Artifact, Candidate, Outcome, Score
 from metasearch.errors import ArchiveError
 from metasearch.facts import Kind, Recorded
 from metasearch.objectives import Objective
-from metasearch.program import Program
+from metasearch.program import NO_PROGRAM, Program
 
 _CHUNK = 1000
 """Candidates read at once: few round trips, little memory, no long-lived snapshot."""
@@ -174,7 +174,7 @@ class Queries(Recordings, Commands):
                 name=identity.name,
                 folder=Path(identity.folder),
                 settings=identity.settings,
-                seed_program=Program(files=seed),
+                seed_program=Program(files=seed) if seed else NO_PROGRAM,
                 evaluator_files=self._campaign_files("evaluator"),
                 prompts=self._campaign_files("prompts"),
             )
@@ -465,3 +465,7 @@ class PastView:
     def open_steps(self) -> list[int]:
         """See :class:`metasearch.step.View`."""
         return self._queries.open_steps(until=self._until)
+
+    def budget(self) -> Budget:
+        """See :class:`metasearch.step.View`."""
+        return self._queries.settings_in_force(until=self._until).budget

@@ -183,6 +183,8 @@ class Records(Queries, Neighbours):
         if result.split is not Split.VALIDATION:
             raise ValueError("a candidate is settled by its validation; use record_test()")
         objective = self._identity.objective
+        if objective is None:
+            raise ValueError(f"candidate #{number} cannot be settled: nothing is measured here")
         gain = None
         if result.outcome is Outcome.SCORED:
             if objective.name not in result.scores:

@@ -28,6 +28,7 @@ class Options:
     model: str | None = None
     strategy: str | None = None
     evaluations: int | None = None
+    ideas: int | None = None
     usd: float | None = None
     tokens: int | None = None
     minutes: float | None = None
@@ -43,6 +44,7 @@ def run(
     model: str | None = None,
     strategy: str | None = None,
     evaluations: int | None = None,
+    ideas: int | None = None,
     usd: float | None = None,
     tokens: int | None = None,
     minutes: float | None = None,
@@ -65,6 +67,7 @@ def run(
         model: For all roles; any litellm name.
         strategy: A name of ``metasearch strategies``, or ``package.module:Class``.
         evaluations: Budget. Like the others that follow, of all runs of the campaign together.
+        ideas: Budget, for strategies that work on ideas.
         usd: Budget.
         tokens: Budget, input and output together.
         minutes: Budget of engine time.
@@ -92,6 +95,7 @@ def run(
             model=model,
             strategy=strategy,
             evaluations=evaluations,
+            ideas=ideas,
             usd=usd,
             tokens=tokens,
             minutes=minutes,
@@ -131,6 +135,8 @@ def evaluate(
     from metasearch.engine import evaluate_once
 
     campaign = load(Path(path), Options(sandbox=sandbox))
+    if not campaign.measures:
+        raise UsageError(f"{path} is a campaign of ideas alone: it has no program to evaluate.")
     if program is None:
         program = campaign.seed_program
     elif not isinstance(program, Program):
@@ -160,6 +166,7 @@ def load(path: Path, options: Options) -> Campaign:
     """
     settings: dict[str, object] = {
         "budget.evaluations": options.evaluations,
+        "budget.ideas": options.ideas,
         "budget.usd": options.usd,
         "budget.tokens": options.tokens,
         "budget.minutes": options.minutes,

@@ -294,6 +294,9 @@ class Budget(Frozen):
     """``[budget]``: the search ends at whichever is reached first."""
 
     evaluations: int | None = Field(default=100, ge=1)
+    ideas: int | None = Field(default=None, ge=1)
+    """For strategies that work on ideas. Once there are so many, no further one is thought of, and
+    those that there are get the reviews and matches that they still lack."""
     usd: float | None = Field(default=None, ge=0)
     tokens: int | None = Field(default=None, ge=1)
     minutes: float | None = Field(default=None, gt=0)
@@ -384,7 +387,8 @@ class CampaignFile(Frozen):
     """The candidate of another campaign that is the seed program here, as ``ID#NUMBER``."""
     task: str = Field(min_length=1, max_length=100_000)
     """What the program should do, in words: the model reads this."""
-    objectives: dict[str, Literal["maximize", "minimize"]] = Field(min_length=1)
+    objectives: dict[str, Literal["maximize", "minimize"]] = {}
+    """None in a campaign of ideas alone, which has no program and no evaluator either."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     concurrency: int = Field(default=8, ge=1, le=1024)
     """Model calls in flight; 1 makes a run strictly sequential and so reproducible."""
@@ -421,6 +425,7 @@ class Campaign(Frozen):
     """Where evaluator, harness and data are found; not part of the campaign's identity."""
     settings: CampaignFile
     seed_program: Program
+    """``NO_PROGRAM`` in a campaign of ideas alone."""
     evaluator_files: dict[str, str]
     """Sources by path relative to the folder: evaluator, harness, and for an evaluator given by
     file also every ``*.py`` directly in the folder that is no part of the program, since the
@@ -432,8 +437,16 @@ class Campaign(Frozen):
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
-        """In the file's order; the first one is what ``target`` and ``best`` refer to."""
+        """In the file's order; the first one is what ``target`` and ``best`` refer to.
+
+        None in a campaign of ideas alone.
+        """
         return self.settings.listed_objectives
+
+    @property
+    def measures(self) -> bool:
+        """Whether there are programs and an evaluator, or ideas alone."""
+        return bool(self.settings.objectives)
 
     @property
     def evaluator_digest(self) -> str:

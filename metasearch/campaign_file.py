@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from metasearch.campaign import IN_UNION, Campaign, CampaignFile
 from metasearch.errors import CampaignError
-from metasearch.program import MAX_PROGRAM_BYTES, Program, RegionError, protected_text
+from metasearch.program import MAX_PROGRAM_BYTES, NO_PROGRAM, Program, RegionError, protected_text
 from metasearch.prompts import SUFFIX, effective
 
 CAMPAIGN_FILE = "campaign.toml"
@@ -65,7 +65,10 @@ def load_campaign(path: Path, overrides: dict[str, Any] | None = None) -> Campai
         settings = CampaignFile.model_validate_json(json.dumps(raw, default=str), strict=True)
     except ValidationError as error:
         raise CampaignError(_explain(file, error)) from None
-    _check_metrics(file, settings)
+    if settings.objectives:
+        _check_metrics(file, settings)
+    else:
+        _check_ideas_alone(file, settings)
     _check_address(file, settings)
     _check_agent(file, settings)
     folder = file.parent.resolve()
@@ -73,8 +76,8 @@ def load_campaign(path: Path, overrides: dict[str, Any] | None = None) -> Campai
         name=settings.name or re.sub(r"[^A-Za-z0-9_.-]", "_", folder.name)[:64] or "campaign",
         folder=folder,
         settings=settings,
-        seed_program=_seed_program(file, settings),
-        evaluator_files=_evaluator_files(file, settings),
+        seed_program=_seed_program(file, settings) if settings.objectives else NO_PROGRAM,
+        evaluator_files=_evaluator_files(file, settings) if settings.objectives else {},
         prompts=_prompts(file),
     )
 
@@ -110,6 +113,29 @@ def _check_agent(file: Path, settings: CampaignFile) -> None:
             f"{file}: models.agent is chosen by {choose!r}, so that candidates would be measured "
             'with different models; give one model for agent, or choose = "weights"'
         )
+
+
+_MEASURED_ONLY = ("budget.evaluations", "budget.target", "program", "evaluator")
+"""What only a campaign can say that measures programs."""
+
+
+def _check_ideas_alone(file: Path, settings: CampaignFile) -> None:
+    """Without objectives nothing may be there that looks as if programs were to be measured."""
+    remedy = (
+        'Give the objectives, as in [objectives] score = "maximize"; or, for a campaign of ideas '
+        "alone, take away all that measures programs"
+    )
+    for name in ("program.py", "evaluator.py"):
+        if (file.parent / name).exists():
+            raise CampaignError(f"{file}: 'objectives' is missing, but there is {name}. {remedy}.")
+    for key in _MEASURED_ONLY:
+        section, _, name = key.partition(".")
+        told = getattr(settings, section).model_fields_set
+        if name in told if name else told:
+            instead = "; its budget is budget.ideas" if section == "budget" else ""
+            raise CampaignError(
+                f"{file}: 'objectives' is missing, but {key!r} is given. {remedy}{instead}."
+            )
 
 
 def _check_metrics(file: Path, settings: CampaignFile) -> None:

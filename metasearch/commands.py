@@ -62,11 +62,12 @@ class Extend(Frozen):
     usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     tokens: Annotated[int, Field(ge=1, lt=2**53)] | None = None
     minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    ideas: Annotated[int, Field(ge=1, lt=2**53)] | None = None
 
     @model_validator(mode="after")
     def _names_a_limit(self) -> Extend:
         if not self.limits:
-            raise ValueError("name at least one limit: evaluations, usd, tokens or minutes")
+            raise ValueError("name at least one limit: evaluations, usd, tokens, minutes or ideas")
         return self
 
     @property

@@ -67,6 +67,10 @@ class Program(BaseModel):
         return Program(files={**self.files, **changes})
 
 
+NO_PROGRAM = Program.model_construct(files={})
+"""In the place of the seed, in a campaign of ideas alone."""
+
+
 class RegionError(ValueError):
     """The EVOLVE-BLOCK markers of a file do not pair up. Names file and line."""
 

@@ -16,13 +16,13 @@ after it, live and on resume alike; ``archive.open_steps()`` tells which of them
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
-from metasearch.campaign import Role
+from metasearch.campaign import Budget, Role
 from metasearch.candidate import Candidate, Frozen, Score
 from metasearch.exchange import Message, Usage
 from metasearch.facts import AnyFact, Kind, Recorded
@@ -38,7 +38,9 @@ class Task(Frozen):
 
     description: str
     objectives: tuple[Objective, ...]
+    """None in a campaign of ideas alone."""
     seed_program: Program
+    """``NO_PROGRAM`` in a campaign of ideas alone."""
     metrics: tuple[str, ...] = ()
     """Names of further public metrics."""
     packages: tuple[str, ...] = ()
@@ -47,6 +49,8 @@ class Task(Frozen):
     """Wall time of one call of the program."""
     memory: int = 1024**3
     """Bytes."""
+    evaluations: int | None = None
+    """The budget of the campaign, if it has one in evaluations."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,18 @@ class Refused:
 
     reason: str
     """What was wrong with its last answer."""
+
+
+class SearchEnded(Exception):
+    """A strategy has nothing left to do; raised by a step when no other one is at work.
+
+    Attributes:
+        reason: Why, in one word: ``ideas`` (as many as the budget allows), ``plateau``, ...
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class View(Protocol):
@@ -116,6 +132,9 @@ class View(Protocol):
 
     def open_steps(self) -> Sequence[int]:
         """Numbers of the steps that were in flight when this one opened, oldest first."""
+
+    def budget(self) -> Budget:
+        """What the campaign was allowed when the step opened; a continued one may have more."""
 
 
 class Step(Protocol):
@@ -243,8 +262,9 @@ class Step(Protocol):
 class Strategy(Protocol):
     """One search system. An instance serves one run of one campaign."""
 
-    roles: ClassVar[tuple[Role, ...]]
-    """For which purposes it asks models: these are checked before the first candidate."""
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """For which purposes it asks models: these are checked before the first candidate."""
 
     def observe(self, candidate: Candidate) -> None:
         """Fold one settled candidate into the strategy's picture of the archive.
@@ -254,7 +274,11 @@ class Strategy(Protocol):
         """
 
     async def step(self, ctx: Step) -> None:
-        """Propose, ask and evaluate: one step of the system."""
+        """Propose, ask and evaluate: one step of the system.
+
+        Raises:
+            SearchEnded: There is nothing left to do.
+        """
 
 
 @runtime_checkable
@@ -266,4 +290,29 @@ class Learner(Protocol):
 
         Both are called in the one order that the archive has for candidates and facts. Facts
         of kinds that the strategy does not know, which another one has left, are to be ignored.
+        """
+
+
+@runtime_checkable
+class Heir(Protocol):
+    """A strategy that may begin with what other campaigns of the archive have learnt."""
+
+    inherits: Sequence[str]
+    """Names or ids of these campaigns."""
+
+    def inherit(
+        self,
+        campaign: str,
+        objectives: Sequence[Objective],
+        history: Iterable[Candidate | Recorded],
+    ) -> Sequence[AnyFact]:
+        """What to take over from one of them.
+
+        The engine records it before the first step, once: what the other campaign learns later
+        changes nothing.
+
+        Args:
+            campaign: Its id.
+            objectives: Its objectives.
+            history: All its candidates and facts, in the archive's order.
         """

@@ -13,10 +13,10 @@ from rich.text import Text
 from metasearch import quantities
 from metasearch.archive import Bill, Evaluation
 from metasearch.candidate import Candidate
-from metasearch.cli import records
+from metasearch.cli import ideas, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.reading import print_program
-from metasearch.cli.references import Found, find_candidate, opened
+from metasearch.cli.references import Found, find_candidate, find_idea, opened
 from metasearch.errors import UsageError
 from metasearch.printable import one_line, printable
 from metasearch.program import Program
@@ -25,6 +25,9 @@ from metasearch.program import Program
 def show(file: Path | None, reference: str, number: int | None, *, as_json: bool) -> None:
     """All that the archive knows of one candidate."""
     with opened(file) as archive:
+        if (meant := find_idea(archive, reference, number)) is not None:
+            ideas.show(*meant, as_json=as_json)
+            return
         found = find_candidate(archive, reference, number)
         program = _program(found)
         if as_json:
@@ -93,6 +96,9 @@ def diff(file: Path | None, one: str, other: str | None, *, as_json: bool) -> No
 def lineage(file: Path | None, reference: str, number: int | None, *, as_json: bool) -> None:
     """The line from a candidate up to the seed, by its main parents."""
     with opened(file) as archive:
+        if (meant := find_idea(archive, reference, number)) is not None:
+            ideas.lineage(*meant, as_json=as_json)
+            return
         found = find_candidate(archive, reference, number)
         line = found.run.lineage(found.candidate.number)
     objectives = list(found.summary.settings.objectives)

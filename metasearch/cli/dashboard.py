@@ -15,9 +15,11 @@ from rich.text import Text
 from metasearch import quantities
 from metasearch.campaign import Campaign
 from metasearch.candidate import Candidate
-from metasearch.cli.observers import improvement, opening, repeated
+from metasearch.cli import ideas
+from metasearch.cli.observers import improvement, new_idea, opening, repeated
 from metasearch.cli.plot import step_plot
 from metasearch.cli.progress import Progress
+from metasearch.facts import Idea, Recorded
 from metasearch.printable import one_line
 
 if TYPE_CHECKING:
@@ -85,13 +87,13 @@ class Picture:
         facts = Table.grid(padding=(0, 2))
         facts.add_column(style="bright_black", no_wrap=True)
         facts.add_column(overflow="fold")
-        facts.add_row("best", self._best(report))
-        facts.add_row("candidates", _outcomes(report.outcomes))
-        busy = min(report.evaluating, report.lanes)
-        waiting = report.evaluating - busy
-        facts.add_row(
-            "lanes", f"{busy} of {report.lanes} busy" + (f", {waiting} waiting" if waiting else "")
-        )
+        if report.ideas is not None:
+            facts.add_row("best", ideas.best_text(report.ideas))
+            facts.add_row("so far", ideas.counts_text(report.ideas))
+        else:
+            facts.add_row("best", self._best(report))
+            facts.add_row("candidates", _outcomes(report.outcomes))
+            facts.add_row("lanes", _lanes(report))
         usage = report.usage
         facts.add_row(
             "model",
@@ -173,6 +175,11 @@ class Dashboard:
         self._remember(report)
         self.progressed(report)
 
+    def recorded(self, recorded: Recorded) -> None:
+        """See :class:`metasearch.engine.Observer`."""
+        if isinstance(recorded.fact, Idea):
+            self.notice(new_idea(recorded.number, recorded.fact))
+
     def progressed(self, report: Report) -> None:
         """See :class:`metasearch.engine.Observer`."""
         if self.picture.progress is not None:
@@ -193,6 +200,12 @@ class Dashboard:
     def _draw(self) -> RenderableType:
         size = self._console.size
         return self.picture.draw(size.width, size.height)
+
+
+def _lanes(report: Report) -> str:
+    busy = min(report.evaluating, report.lanes)
+    waiting = report.evaluating - busy
+    return f"{busy} of {report.lanes} busy" + (f", {waiting} waiting" if waiting else "")
 
 
 def _outcomes(counts: dict[str, int]) -> Text:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from metasearch import quantities
 from metasearch.campaign import Campaign
 from metasearch.candidate import Candidate
-from metasearch.cli import records
+from metasearch.cli import ideas, records
 from metasearch.cli.console import print_json
 from metasearch.cli.progress import Progress
+from metasearch.facts import Idea, Recorded
 from metasearch.printable import one_line
 
 if TYPE_CHECKING:
     from metasearch.engine import Report
+    from metasearch.operators.idea_board import IdeaCounts
 
 PROGRESS_SECONDS = 5.0
 """Between two progress lines."""
@@ -25,7 +27,11 @@ def opening(campaign: Campaign, report: Report, resumed: bool) -> str:
     """The run's first line."""
     settings = campaign.settings
     model = ", ".join(settings.models.models_for("propose"))
-    how = f"continues after {report.evaluations} evaluations" if resumed else "starts with its seed"
+    if report.ideas is not None:
+        how = f"continues after {report.ideas.ideas} ideas" if resumed else "starts with its goal"
+    else:
+        done = f"continues after {report.evaluations} evaluations"
+        how = done if resumed else "starts with its seed"
     return f"{report.campaign} {how}: {settings.strategy.name}, {model}"
 
 
@@ -37,6 +43,11 @@ def improvement(campaign: Campaign, candidate: Candidate, previous: float | None
     named = f" {candidate.name}" if candidate.name else ""
     text = f"#{candidate.number}{named}: {objective.name} {quantities.score(value)}{gain}"
     return one_line(text)
+
+
+def new_idea(number: int, idea: Idea) -> str:
+    """That there is another idea."""
+    return one_line(f"idea {number} ({idea.operator}): {idea.title}", 200)
 
 
 def repeated(report: Report) -> str | None:
@@ -77,6 +88,11 @@ class PlainLines:
         self._remember(report)
         self.progressed(report)
 
+    def recorded(self, recorded: Recorded) -> None:
+        """See :class:`metasearch.engine.Observer`."""
+        if isinstance(recorded.fact, Idea):
+            self._write(new_idea(recorded.number, recorded.fact))
+
     def progressed(self, report: Report) -> None:
         """See :class:`metasearch.engine.Observer`."""
         if self._progress is None:
@@ -103,24 +119,40 @@ class PlainLines:
 
     def _line(self, report: Report) -> str:
         assert self._progress is not None
-        budget = report.budget.evaluations
-        done = f"{report.evaluations}" if budget is None else f"{report.evaluations}/{budget}"
-        best = "nothing scored"
-        if report.best is not None:
-            value = report.best.scores[self._campaign.objectives[0].name]
-            best = f"best {quantities.score(value)} (#{report.best.number})"
         left = self._progress.left()
         parts = [
-            f"{done} evaluations",
-            best,
-            quantities.outcomes(report.outcomes),
-            f"{report.asking} calls and {report.evaluating} evaluations in flight",
+            *(self._measured(report) if report.ideas is None else _thought(report, report.ideas)),
             f"{quantities.count(report.usage.tokens)} tokens, {quantities.usd(report.usage.usd)}",
             quantities.duration(report.seconds),
         ]
         if left:
             parts.append(f"about {quantities.duration(left)} left")
         return "; ".join(parts)
+
+    def _measured(self, report: Report) -> list[str]:
+        best = "nothing scored"
+        if report.best is not None:
+            value = report.best.scores[self._campaign.objectives[0].name]
+            best = f"best {quantities.score(value)} (#{report.best.number})"
+        return [
+            f"{_of(report.evaluations, report.budget.evaluations)} evaluations",
+            best,
+            quantities.outcomes(report.outcomes),
+            f"{report.asking} calls and {report.evaluating} evaluations in flight",
+        ]
+
+
+def _thought(report: Report, counts: IdeaCounts) -> list[str]:
+    return [
+        f"{_of(counts.ideas, report.budget.ideas)} ideas ({counts.discarded} discarded)",
+        f"best {ideas.best_text(counts)}",
+        f"{counts.reviews} reviews, {counts.matches} matches",
+        f"{report.asking} calls in flight",
+    ]
+
+
+def _of(done: int, budget: int | None) -> str:
+    return f"{done}" if budget is None else f"{done}/{budget}"
 
 
 class JsonLines:
@@ -150,6 +182,10 @@ class JsonLines:
     def settled(self, candidate: Candidate, report: Report) -> None:
         """See :class:`metasearch.engine.Observer`."""
         print_json(records.candidate_event(candidate, report))
+
+    def recorded(self, recorded: Recorded) -> None:
+        """See :class:`metasearch.engine.Observer`."""
+        print_json({"event": "fact", **recorded.model_dump(mode="json")})
 
     def progressed(self, report: Report) -> None:
         """See :class:`metasearch.engine.Observer`."""

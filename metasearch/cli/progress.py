@@ -58,7 +58,11 @@ class Progress:
         """The limits that the budget sets, except for the target."""
         budget, first, latest = self.latest.budget, self.first, self.latest
         limits = []
-        if budget.evaluations is not None:
+        if latest.ideas is not None and budget.ideas is not None:
+            begun = first.ideas.ideas if first.ideas else 0
+            text = f"{latest.ideas.ideas}/{budget.ideas}"
+            limits.append(self._limit("ideas", begun, latest.ideas.ideas, budget.ideas, text))
+        if latest.ideas is None and budget.evaluations is not None:
             text = f"{latest.evaluations}/{budget.evaluations}"
             limits.append(
                 self._limit(

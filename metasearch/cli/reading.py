@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from metasearch import quantities
 from metasearch.archive import CampaignArchive, CampaignSummary, Duplicates
-from metasearch.cli import commanding, ensembles, records
+from metasearch.cli import commanding, ensembles, health, ideas, insights, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.plot import step_plot
 from metasearch.cli.references import opened
@@ -23,6 +24,8 @@ from metasearch.program import Program
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from metasearch.operators.idea_board import IdeaCounts
 
 _LANGUAGES = {
     ".py": "python",
@@ -51,11 +54,16 @@ def list_campaigns(file: Path | None, *, as_json: bool) -> None:
     with opened(file) as archive:
         campaigns = archive.campaigns()
         unreadable = archive.unreadable()
+        counted = {
+            summary.id: ideas.board_of(archive.campaign(summary.id)).counts()
+            for summary in campaigns
+            if ideas.alone(summary)
+        }
     if unreadable:
         names = one_line(", ".join(unreadable))
         sys.stderr.write(f"Left out, for their stored settings are not valid: {names}\n")
     if as_json:
-        print_json([records.status(summary, {}) for summary in campaigns])
+        print_json([_status_record(each, {}, counted.get(each.id)) for each in campaigns])
         return
     if not campaigns:
         if not unreadable:
@@ -64,11 +72,12 @@ def list_campaigns(file: Path | None, *, as_json: bool) -> None:
     titles = ("campaign", "state", "best", "evaluations", "strategy", "model", "cost", "begun")
     table = _table(*titles)
     for summary in campaigns:
+        counts = counted.get(summary.id)
         table.add_row(
             summary.id,
             one_line(_state(summary), 40),
-            best_text(summary),
-            str(summary.evaluations),
+            ideas.best_text(counts) if counts else best_text(summary),
+            f"{counts.ideas} ideas" if counts else str(summary.evaluations),
             one_line(summary.strategy, 40),
             one_line(", ".join(summary.models), 40),
             quantities.usd(summary.usage.usd),
@@ -86,6 +95,9 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         curve = [(point.evaluation, point.score) for point in run.curve()]
         arms = ensembles.lines_of(run)
         duplicates = run.duplicates()
+        counts = ideas.board_of(run).counts() if ideas.alone(summary) else None
+        learnt = insights.summary(run)
+        fares = health.latest(run)
         hints = hints_in_force(run.commands())
         marks = run.marks()
         commands = run.latest_commands(5)
@@ -93,12 +105,13 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
     if as_json:
         told: dict[str, object] = {"ensembles": [line._asdict() for line in arms]}
         told["novelty"] = records.novelty(duplicates)
+        told["health"] = asdict(fares) if fares else None
         told["hints"] = [commanding.record(each) for each in hints]
         told["favourites"], told["vetoes"] = list(marks.favourites), list(marks.vetoes)
         told["commands"] = [commanding.record(each) for each in commands]
         told["budget"] = in_force.budget.model_dump(mode="json")
         told["concurrency"] = in_force.concurrency
-        print_json(records.status(summary, test) | told)
+        print_json(_status_record(summary, test, counts) | told)
         return
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bright_black")
@@ -109,12 +122,17 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         facts.add_row("branched from", one_line(summary.settings.branched_from))
     facts.add_row("strategy", one_line(summary.strategy))
     facts.add_row("model", one_line(", ".join(summary.models)))
-    facts.add_row("best", best_text(summary))
+    budget = in_force.budget
+    facts.add_row("best", ideas.best_text(counts) if counts else best_text(summary))
     if test:
         shown = (f"{name} {quantities.score(value)}" for name, value in test.items())
         facts.add_row("on test", one_line(", ".join(shown)))
-    facts.add_row("evaluations", _of_budget(summary.evaluations, in_force.budget.evaluations))
-    facts.add_row("outcomes", quantities.outcomes(summary.outcomes))
+    if counts:
+        facts.add_row("ideas", _of_budget(counts.ideas, budget.ideas))
+        facts.add_row("so far", ideas.counts_text(counts))
+    else:
+        facts.add_row("evaluations", _of_budget(summary.evaluations, budget.evaluations))
+        facts.add_row("outcomes", quantities.outcomes(summary.outcomes))
     if duplicates.saved:
         facts.add_row("duplicates", _duplicates(duplicates))
     facts.add_row(
@@ -122,6 +140,10 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         f"{quantities.count(summary.usage.tokens)} tokens, {quantities.usd(summary.usage.usd)}, "
         f"{quantities.duration(summary.seconds)}",
     )
+    if fares:
+        facts.add_row("health", str(fares))
+    if learnt:
+        facts.add_row("insights", learnt)
     for each in hints:
         facts.add_row(each.command.kind, one_line(f"{each.number} {each.command}", 200))
     if marks.favourites:
@@ -153,6 +175,9 @@ def best(file: Path | None, campaign: str, *, as_json: bool) -> None:
     with opened(file) as archive:
         run = archive.campaign(campaign)
         summary = run.summary()
+        if ideas.alone(summary):
+            ideas.best(run, as_json=as_json)
+            return
         if summary.best is None:
             raise UsageError(f"{summary.id} has no scored candidate yet.")
         candidate = summary.best
@@ -180,14 +205,22 @@ def export(
 ) -> None:
     """Write a campaign out, as a folder for people or as lines for programs."""
     from metasearch.archive.export import export_csv, export_folder, export_jsonl
+    from metasearch.cli.report import export_report
 
     with opened(file) as archive:
         run = archive.campaign(campaign)
-        if format_ == "folder":
-            target = target or Path(f"{run.id}-export")
+        if format_ == "csv" and ideas.alone(run.summary()):
+            raise UsageError(
+                f"{run.id} has ideas and no candidates to put into a table; take --format report, "
+                "or jsonl."
+            )
+        if format_ == "folder" and ideas.alone(run.summary()):
+            format_ = "report"  # a folder with the best, where that is no program
+        if format_ in ("folder", "report"):
+            target = target or Path(f"{run.id}-{'export' if format_ == 'folder' else 'report'}")
             if target.exists() and (not target.is_dir() or any(target.iterdir())):
                 raise UsageError(f"{target} is there already; give another place with --to.")
-            export_folder(run, target)
+            (export_folder if format_ == "folder" else export_report)(run, target)
         else:
             write = {"jsonl": export_jsonl, "csv": export_csv, "calls": _calls}[format_]
             if target is None:
@@ -232,6 +265,13 @@ def strategies(*, as_json: bool) -> None:
         out.print(Text(f"    {one_line(strategy.paper)}", style="bright_black"))
         for option, default in strategy.options.items():
             out.print(f"    {one_line(option)} = {one_line(default)}")
+
+
+def _status_record(
+    summary: CampaignSummary, test: dict[str, float], counts: IdeaCounts | None
+) -> records.Record:
+    found = records.status(summary, test)
+    return found | ({"ideas": records.idea_counts(counts)} if counts else {})
 
 
 def best_text(summary: CampaignSummary) -> str:

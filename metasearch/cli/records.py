@@ -10,6 +10,7 @@ from metasearch.candidate import Candidate, EvaluationResult, Split, StageResult
 
 if TYPE_CHECKING:
     from metasearch.engine import Report
+    from metasearch.operators.idea_board import IdeaBoard, IdeaCounts, RatedIdea
 
 Record = dict[str, object]
 
@@ -40,7 +41,53 @@ def finished(
         "seconds": round(report.seconds, 3),
         "reason": reason,
     }
+    if report.ideas is not None:
+        record["ideas"] = idea_counts(report.ideas)
     return record | ({"test": dict(test)} if test else {})
+
+
+def idea_line(each: RatedIdea) -> Record:
+    """An idea in a list."""
+    low, high = each.rating.interval
+    return {
+        "idea": each.number,
+        "title": each.idea.title,
+        "rating": round(each.rating.value, 3),
+        "low": round(low, 3),
+        "high": round(high, 3),
+        "matches": len(each.matches),
+        "state": each.state,
+        "operator": each.idea.operator,
+        "parents": list(each.idea.parents),
+    }
+
+
+def idea(board: IdeaBoard, each: RatedIdea) -> Record:
+    """``best`` and ``show`` with ``--json`` in a campaign of ideas alone."""
+    return {
+        **idea_line(each),
+        "claim": each.idea.claim,
+        "mechanism": each.idea.mechanism,
+        "expected": each.idea.expected,
+        "assumptions": list(each.idea.assumptions),
+        "children": [child.number for child in board.children(each.number)],
+        "reviews": [review.model_dump(mode="json") for review in each.reviews],
+        "played": [
+            {"match": number, **board.matches[number].model_dump(mode="json")}
+            for number in each.matches
+        ],
+    }
+
+
+def idea_counts(counts: IdeaCounts) -> Record:
+    """``ideas`` of a campaign of ideas alone."""
+    return {
+        "ideas": counts.ideas,
+        "discarded": counts.discarded,
+        "reviews": counts.reviews,
+        "matches": counts.matches,
+        "best": None if counts.best is None else idea_line(counts.best),
+    }
 
 
 def status(summary: CampaignSummary, test: Mapping[str, float]) -> Record:

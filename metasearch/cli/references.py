@@ -45,12 +45,12 @@ def find_candidate(archive: Archive, reference: str, number: int | None = None) 
     Raises:
         UsageError: There is none; says what there is.
     """
-    campaign, given = _split(reference)
-    if given is not None and number is not None:
-        raise UsageError(f"{reference!r} already has a number; {number} is one too many.")
-    summary = archive.find(campaign) if campaign else latest(archive)
+    summary, number = _meant(archive, reference, number)
     run = archive.campaign(summary.id)
-    number = given if given is not None else number
+    if not summary.settings.objectives:
+        raise UsageError(
+            f"{summary.id} has ideas and no candidates: see 'show', 'lineage' and 'facts'."
+        )
     if number is None:
         if summary.best is None:
             raise UsageError(f"{summary.id} has no scored candidate yet.")
@@ -61,6 +61,29 @@ def find_candidate(archive: Archive, reference: str, number: int | None = None) 
         count = sum(run.counts().values())
         there = f"it has #0 to #{count - 1}" if count else "it has none yet"
         raise UsageError(f"{summary.id} has no candidate #{number}; {there}.") from None
+
+
+def find_idea(
+    archive: Archive, reference: str, number: int | None = None
+) -> tuple[CampaignArchive, int | None] | None:
+    """The idea that is meant by such a reference; ``None`` if its campaign has candidates.
+
+    Without a number it is the best one.
+    """
+    summary, number = _meant(archive, reference, number)
+    if summary.settings.objectives:
+        return None
+    return archive.campaign(summary.id), number
+
+
+def _meant(
+    archive: Archive, reference: str, number: int | None
+) -> tuple[CampaignSummary, int | None]:
+    campaign, given = _split(reference)
+    if given is not None and number is not None:
+        raise UsageError(f"{reference!r} already has a number; {number} is one too many.")
+    summary = archive.find(campaign) if campaign else latest(archive)
+    return summary, given if given is not None else number
 
 
 def latest(archive: Archive) -> CampaignSummary:

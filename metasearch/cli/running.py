@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from metasearch import quantities
-from metasearch.cli import failures, records
+from metasearch.cli import failures, ideas, records
 from metasearch.cli.console import console, print_json
 from metasearch.printable import one_line, printable
 
@@ -37,6 +37,8 @@ _REASONS = {
     "minutes": "the time is up",
     "target": "the target is reached",
     "stalled": "the strategy no longer finds a program that was not tried before",
+    "ideas": "there are as many ideas as the budget allows, reviewed and compared",
+    "plateau": "the best ideas have stayed the same for as long as plateau_epochs says",
     "interrupted": "it was interrupted",
 }
 
@@ -171,10 +173,17 @@ def _no_model_given(campaign: Campaign) -> str | None:
     models = campaign.settings.models
     if models.default or any(getattr(models, role) for role in ROLES):
         return None
+    knows = "" if campaign.measures else _PLACEHOLDERS
     return (
-        f"No model given: using {OFFLINE_MODEL}, which needs no key and no network. "
+        f"No model given: using {OFFLINE_MODEL}, which needs no key and no network. {knows}"
         'For a language model: --model NAME, or default = "NAME" under [models].'
     )
+
+
+_PLACEHOLDERS = (
+    "It knows nothing: its ideas, reviews and verdicts are placeholders drawn by lot, which show "
+    "how a campaign goes and nothing else. "
+)
 
 
 def _test_scores(ending: Ending) -> dict[str, float]:
@@ -198,12 +207,18 @@ def _summary(
     """What was reached, how to see it, how to go on."""
     report = ending.report
     where = f" --archive {shlex.quote(str(archive))}" if archive else ""
+    counts = report.ideas
     lines = [
         f"{report.campaign} ended: {_REASONS.get(ending.reason, ending.reason)}. "
-        f"{report.evaluations} evaluations in {quantities.duration(report.seconds)}, "
-        f"{quantities.count(report.usage.tokens)} tokens, {quantities.usd(report.usage.usd)}."
+        f"{ideas.counts_text(counts) if counts else f'{report.evaluations} evaluations'} in "
+        f"{quantities.duration(report.seconds)}, {quantities.count(report.usage.tokens)} tokens, "
+        f"{quantities.usd(report.usage.usd)}."
     ]
-    if report.best is None:
+    if counts is not None:
+        lines.append(f"Best: {ideas.best_text(counts)}.")
+        lines += ["", f"  metasearch best {report.campaign}{where}"]
+        lines.append(f"  metasearch export {report.campaign} --format report{where}")
+    elif report.best is None:
         lines.append("Nothing was scored.")
     else:
         shown = ", ".join(
@@ -237,6 +252,8 @@ def _how_to_go_on(ending: Ending, *, fresh: bool) -> str:
         return f"To continue: {same} with a larger budget, say --evaluations {more}."
     if ending.reason in ("usd", "tokens", "minutes"):
         return f"To continue: {same} with a larger budget (--{ending.reason})."
+    if ending.reason == "ideas" and ending.report.ideas is not None:
+        return f"To continue: {same} with more ideas, say --ideas {2 * ending.report.ideas.ideas}."
     if ending.reason == "target":
         return f"To continue: {same} with another --target."
     return f"To continue: {same}, perhaps with another --model or --strategy."

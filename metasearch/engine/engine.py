@@ -36,7 +36,7 @@ from metasearch.errors import (
     SandboxError,
 )
 from metasearch.models import Ensembles, Ledger
-from metasearch.step import Strategy, Task
+from metasearch.step import SearchEnded, Strategy, Task
 from metasearch.strategies import load_strategy
 
 INTERRUPTED = "interrupted"
@@ -57,7 +57,7 @@ class Engine:
         task: Task,
         models: Models,
         ledger: Ledger,
-        pool: Pool,
+        pool: Pool | None,
         observer: Observer,
         repeated: int = 0,
         broker: Broker | None = None,
@@ -71,7 +71,7 @@ class Engine:
             task: What prompts may know.
             models: Answers asks.
             ledger: The budget in money and tokens that ``models`` keeps.
-            pool: Evaluates.
+            pool: Evaluates; ``None`` in a campaign of ideas alone.
             observer: Is told what happens.
             repeated: Calls that were lost with an earlier engine, for the report.
             broker: Answers what candidates ask of models; without it they may not ask.
@@ -83,7 +83,8 @@ class Engine:
         self._ledger = ledger
         self._observer = observer
         self._repeated = repeated
-        self._standing = Standing(archive, settings.budget, ledger, task.objectives[0])
+        first = next(iter(task.objectives), None)
+        self._standing = Standing(archive, settings.budget, ledger, first)
         self._gate = Gate()
         self._outage = Outage(archive, self._gate, observer)
         self._measuring = Measuring(archive, pool, broker, self._outage, settings.seed)
@@ -110,6 +111,7 @@ class Engine:
             notice=observer.notice,
             novelty=self._novelty,
             outage=self._outage,
+            recorded=observer.recorded,
             settled=lambda candidate: observer.settled(candidate, self.report()),
             standing=self._standing,
             width=self._width,
@@ -144,6 +146,7 @@ class Engine:
             lanes=self._measuring.lanes,
             repeated_calls=self._repeated,
             curve=tuple(self._standing.curve),
+            ideas=self._standing.board.counts() if self._standing.board else None,
         )
 
     def stop(self, reason: str) -> None:
@@ -195,7 +198,8 @@ class Engine:
     async def score_seed(self) -> None:
         """Step 0, once: a campaign stands on a seed program that its own evaluator accepts.
 
-        Needs no model, so it may run while models are being set up.
+        Needs no model, so it may run while models are being set up. Where there are ideas alone,
+        the step is empty.
 
         Raises:
             CampaignError: The seed is not scored; with the reason.
@@ -267,6 +271,10 @@ class Engine:
             pass  # stays unfinished: a later run takes it up at this place
         except BudgetExhausted as error:
             self._use_up(error)
+        except SearchEnded as ended:
+            self.archive.end_step(step.number)
+            if record is None:  # one of an earlier run went by what was allowed then
+                self.stop(ended.reason)
         except RequestRefused as error:  # of this one prompt; the next step has another
             self._observer.notice(f"Step {step.number} ends without a program. {error}")
             self.archive.end_step(step.number)
@@ -283,11 +291,14 @@ class Engine:
             evaluated=step.evaluated, learnt=step.learnt, unusable=step.unusable
         )
         if self._standing.unusable_steps == UNUSABLE:
+            measures = self._campaign.measures
+            wanted = "program to evaluate" if measures else "idea"
+            form = ", or another edit format in [strategy.options]" if measures else ""
             self._fail(
                 ModelError(
-                    f"The last {UNUSABLE} proposals in a row gave no program to evaluate. The "
-                    f"reason of the last one: {step.unusable}. Try another model, or another "
-                    "edit format in [strategy.options]; then run again to continue."
+                    f"The last {UNUSABLE} proposals in a row gave no {wanted}. The reason of the "
+                    f"last one: {step.unusable}. Try another model{form}; then run again to "
+                    "continue."
                 )
             )
 

@@ -132,7 +132,10 @@ class Width:
             return False
         if self._queue_is_long():
             return False
-        done = sum(step.evaluated and step.admitted.is_set() for step in self._in_flight)
+        done = sum(
+            step.evaluated and not step.evaluating and step.admitted.is_set()
+            for step in self._in_flight
+        )
         return active - done < self._standing.evaluations_left
 
     def _queue_is_long(self) -> bool:
@@ -142,5 +145,7 @@ class Width:
         twice the lanes, unless the lanes work it off before a model can answer.
         """
         waiting = self._in_flight.evaluating
+        if not waiting:
+            return False
         drained = waiting * self._measuring.seconds / self._measuring.lanes
         return waiting >= 2 * self._measuring.lanes and drained >= self._ask_seconds

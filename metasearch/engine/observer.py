@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from metasearch.campaign import Budget
 from metasearch.candidate import Candidate
 from metasearch.exchange import Usage
+from metasearch.facts import Recorded
+
+if TYPE_CHECKING:
+    from metasearch.operators.idea_board import IdeaCounts
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Report:
     """Calls that were in flight when an engine died and had to be asked again."""
     curve: tuple[tuple[int, float], ...] = field(default=())
     """(evaluations, first objective) at each improvement of this run."""
+    ideas: IdeaCounts | None = None
+    """In a campaign of ideas alone, which has no candidates to tell of."""
 
 
 class Observer(Protocol):
@@ -42,6 +48,9 @@ class Observer(Protocol):
 
     def settled(self, candidate: Candidate, report: Report) -> None:
         """A candidate's outcome is in the archive."""
+
+    def recorded(self, recorded: Recorded) -> None:
+        """In a campaign of ideas alone, a fact is in the archive."""
 
     def progressed(self, report: Report) -> None:
         """Time has passed: told a few times a second."""
@@ -60,6 +69,9 @@ class Silent:
         """Ignore."""
 
     def settled(self, candidate: Candidate, report: Report) -> None:
+        """Ignore."""
+
+    def recorded(self, recorded: Recorded) -> None:
         """Ignore."""
 
     def progressed(self, report: Report) -> None:

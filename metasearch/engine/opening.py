@@ -11,9 +11,10 @@ from metasearch.campaign import Campaign, CampaignFile, Price, Role
 from metasearch.engine.observer import Observer
 from metasearch.errors import CampaignChanged, UsageError
 from metasearch.exchange import Exchange, ExchangeState
+from metasearch.facts import AnyFact
 from metasearch.models import Ledger, Recording, read_recording, source_of
 from metasearch.sandboxes.build import build_campaign_image
-from metasearch.step import Task
+from metasearch.step import Heir, Strategy, Task
 
 
 def open_run(
@@ -43,9 +44,11 @@ def open_run(
         changed.append("the objectives")
     if stored.seed_program.digest != campaign.seed_program.digest:
         changed.append("the seed program")
+    if not stored.measures and stored.settings.task != campaign.settings.task:
+        changed.append("the research goal")
     seed = run.of_call(0, 0)
-    scored = seed is not None and seed.scored
-    if not scored and (changed or (seed is not None and seed.outcome is not None)):
+    begun = seed.scored if seed is not None else not stored.measures and run.next_step() > 1
+    if not begun and (changed or (seed is not None and seed.outcome is not None)):
         return archive.create(campaign), False  # nothing to continue: its seed never scored
     if changed and not (accept and changed == ["the evaluator"]):
         fixed = (
@@ -55,10 +58,14 @@ def open_run(
         )
         raise CampaignChanged(
             f"{' and '.join(changed).capitalize()} of {campaign.name!r} changed since run "
-            f"{run.id} began: its {run.evaluations()} evaluations do not compare with new ones. "
+            f"{run.id} began: its {_contents(run, stored)} do not compare with new ones. "
             f"Undo the change to continue{fixed}, or start another run with --fresh."
         )
     return run, True
+
+
+def _contents(run: CampaignArchive, campaign: Campaign) -> str:
+    return f"{run.evaluations()} evaluations" if campaign.measures else "ideas"
 
 
 async def build_image(campaign: Campaign) -> None:
@@ -103,6 +110,28 @@ def _recorded(source: str, archive: Archive, run: CampaignArchive) -> Iterator[E
     return recorded.all_exchanges()
 
 
+def take_over(strategy: Strategy, archive: Archive, run: CampaignArchive) -> None:
+    """Record what the strategy begins with of other campaigns; once, after the seed is scored.
+
+    Raises:
+        UsageError: There is no such campaign, or it is this very run.
+    """
+    if not isinstance(strategy, Heir) or not strategy.inherits:
+        return
+    if run.recorded_at(0, 0) is not None or run.of_call(0, 0) is None:
+        return
+    facts: list[AnyFact] = []
+    for name in strategy.inherits:
+        other = archive.campaign(name)
+        if other.id == run.id:
+            raise UsageError(
+                f"{name!r} is the run that would inherit from itself; give the id of an earlier "
+                "run ('metasearch list')."
+            )
+        facts += strategy.inherit(other.id, other.resolved().objectives, other.history())
+    run.record_all(0, facts)
+
+
 def close_steps(run: CampaignArchive, strategy: str, observer: Observer) -> None:
     """End the steps that another strategy left unfinished: this one cannot go on with them."""
     steps = [record.number for record in run.unfinished_steps() if record.number > 0]
@@ -129,6 +158,7 @@ def task_of(campaign: Campaign) -> Task:
         packages=settings.sandbox.preload,
         seconds=settings.sandbox.timeout,
         memory=settings.sandbox.memory,
+        evaluations=settings.budget.evaluations,
     )
 
 

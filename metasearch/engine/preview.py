@@ -20,7 +20,7 @@ from metasearch.models import PROMPT_TOKENS, Choices, Ensembles, Ledger, MemoryJ
 from metasearch.operators.structured import question
 from metasearch.program import Program
 from metasearch.prompts import Fitted, Prompts, fit
-from metasearch.step import Answer, Learner, Refused, Rejected, Reply, Strategy, View
+from metasearch.step import Answer, Learner, Refused, Rejected, Reply, SearchEnded, Strategy, View
 from metasearch.strategies import load_strategy
 
 
@@ -45,7 +45,7 @@ def preview(run: CampaignArchive, step: int) -> Preview:
             scored seed to begin with.
     """
     seed = run.of_call(0, 0)
-    if seed is None or not seed.scored:
+    if run.resolved().measures and (seed is None or not seed.scored):
         raise UsageError(f"{run.id} has not scored its seed program, so no step can open yet.")
     record = next((r for r in run.unfinished_steps() if r.number == step), None)
     coming = run.next_step()
@@ -82,6 +82,8 @@ async def _first_ask(run: CampaignArchive, record: StepRecord) -> Preview:
     except Asked as asked:
         tokens = await _prompt_tokens(campaign, asked.role)
         return Preview(record.number, asked.role, fit(asked.messages, tokens, dry.render))
+    except SearchEnded as ended:
+        raise UsageError(f"No step of {run.id} would ask: it has ended ({ended.reason}).") from None
     raise UsageError(f"Step {record.number} of {run.id} would end without asking a model.")
 
 

@@ -22,6 +22,7 @@ from metasearch.engine.opening import (
     ledger_of,
     open_run,
     recordings_for,
+    take_over,
     task_of,
     tell_commanded,
     tell_prompts,
@@ -36,7 +37,7 @@ from metasearch.errors import (
 from metasearch.evaluation import EvaluationPool, EvaluationRequest, EvaluationSpec
 from metasearch.models import ModelClient
 from metasearch.step import Strategy, Task
-from metasearch.strategies import load_strategy
+from metasearch.strategies import check_suits, load_strategy
 
 _BEAT_SECONDS = 5.0
 """Between two heartbeats of the lease."""
@@ -47,7 +48,8 @@ class Ending:
     """How a run ended. All of it can be read from the archive again."""
 
     reason: str
-    """The budget that was reached, ``target``, ``stalled`` or ``interrupted``."""
+    """The budget that was reached, ``target``, ``stalled``, ``interrupted``, or why the strategy
+    itself has ended."""
     report: Report
     archive: Path
 
@@ -75,6 +77,7 @@ async def run_campaign(
     """
     observer = observer or Silent()
     task = task_of(campaign)
+    check_suits(campaign.settings)
     strategy = load_strategy(campaign.settings.strategy, task)
     with Archive.open(archive_path, create=True) as archive:
         run, resumed = open_run(archive, campaign, fresh=fresh, accept=accept_evaluator)
@@ -122,13 +125,16 @@ async def _search(
         recordings=recordings_for(campaign, archive, run),
         embedding=settings.novelty.embedding if settings.novelty.buys_embeddings else None,
     )
-    pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes, notice=observer.notice)
+    pool = None
+    if campaign.measures:
+        pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes, notice=observer.notice)
     broker = Broker(models, settings.agent) if settings.agent.calls else None
     async with contextlib.AsyncExitStack() as rooms:
         await rooms.enter_async_context(models)
         if broker is not None:
             await rooms.enter_async_context(broker)
-        await rooms.enter_async_context(pool)
+        if pool is not None:
+            await rooms.enter_async_context(pool)
         engine = Engine(campaign, run, strategy, task, models, ledger, pool, observer, lost, broker)
         observer.started(engine.report(), resumed)
         with _signals(engine, observer):
@@ -141,9 +147,11 @@ async def _search(
                 close_steps(run, stored.strategy.name, observer)
             tell_prompts(before, campaign, observer)
             run.update(with_prices(asked, checked.result()))
+            take_over(strategy, archive, run)
             reason = await engine.run()
         best = engine.report().best
-        if settings.evaluator.test and reason != INTERRUPTED and best is not None:
+        test = settings.evaluator.test and reason != INTERRUPTED
+        if test and best is not None and pool is not None:
             await _measure_on_test(campaign, run, pool, best, broker, observer)
         return reason, engine.report()
 
@@ -157,13 +165,14 @@ async def _beat(run: CampaignArchive) -> None:
 
 async def _measure_seed(
     campaign: Campaign,
-    pool: EvaluationPool,
+    pool: EvaluationPool | None,
     engine: Engine,
     first: asyncio.Task[dict[str, Price | None]] | None,
 ) -> None:
     """Check the pool and score the seed, once the models are checked if it may ask them."""
-    await build_image(campaign)
-    await pool.check()
+    if pool is not None:
+        await build_image(campaign)
+        await pool.check()
     if first is not None:
         await asyncio.wait({first})
         if first.cancelled() or first.exception() is not None:

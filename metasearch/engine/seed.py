@@ -16,7 +16,7 @@ async def score_seed(
     archive: CampaignArchive,
     measure: Callable[[Candidate], Awaitable[Candidate]],
 ) -> None:
-    """Measure the seed program, unless that was done.
+    """Measure the seed program, unless that was done or there is none.
 
     Args:
         campaign: Has it.
@@ -28,9 +28,12 @@ async def score_seed(
     """
     step = next((r for r in archive.unfinished_steps() if r.number == 0), None)
     if step is None:
-        if archive.evaluations() > 0:
+        if archive.evaluations() > 0 or (not campaign.measures and archive.next_step() > 0):
             return
         step = archive.open_step()
+    if not campaign.measures:  # step 0 is empty, so that the first idea has the same number
+        archive.end_step(step.number)
+        return
     program = campaign.seed_program
     origin = campaign.settings.branched_from
     thought = f"Branched from {origin}." if origin else ""

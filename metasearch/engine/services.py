@@ -52,6 +52,7 @@ class Services:
         notice: Callable[[str], None],
         novelty: Novelty,
         outage: Outage,
+        recorded: Callable[[Recorded], None],
         settled: Callable[[Candidate], None],
         standing: Standing,
         width: Width,
@@ -72,6 +73,7 @@ class Services:
             notice: Tells a person something.
             novelty: Compares proposals with what there is.
             outage: Waits for what is away.
+            recorded: Is told of each fact, in a campaign of ideas alone.
             settled: Is told of each settled candidate.
             standing: Counts.
             width: Is told how long models take.
@@ -91,6 +93,7 @@ class Services:
         self._models = models
         self._novelty = novelty
         self._outage = outage
+        self._recorded = recorded if not campaign.measures else None
         self._settled = settled
         self._standing = standing
         self._width = width
@@ -123,6 +126,8 @@ class Services:
             if stored is not None:
                 return stored
         await self._admission(step)
+        while step.evaluated and role == "propose" and self._all_taken():
+            await self._gate.change()  # nothing is left that could measure another proposal
         reply = await self._outage.sit_out(
             lambda: self._models.ask(
                 step=step.number,
@@ -179,8 +184,8 @@ class Services:
         step.unusable = ""
         if look is not None:
             self._novelty.add(candidate.number, look)
-        while self._in_flight.evaluating >= self._standing.evaluations_left:
-            await self._gate.change()  # the last ones of the budget are under way
+        while self._all_taken():
+            await self._gate.change()
         step.evaluating += 1
         self._gate.wake()
         try:
@@ -196,7 +201,10 @@ class Services:
         if known is not None:
             return known
         recorded = self.archive.record(step.number, position, fact)
+        self._standing.learn(recorded)
         self._fold.take_in(recorded)
+        if self._recorded is not None:
+            self._recorded(recorded)
         return recorded
 
     def suggest(self, asked: Commanded) -> str:
@@ -224,6 +232,10 @@ class Services:
         while not self._in_flight.all_ended_before(before):
             await self._gate.change()
         return self.archive.of_steps(before, since)
+
+    def _all_taken(self) -> bool:
+        """Whether the last evaluations of the budget are under way."""
+        return self._in_flight.evaluating >= self._standing.evaluations_left
 
     async def _admission(self, step: LiveStep) -> None:
         """Wait until the step may cost something."""

@@ -189,6 +189,16 @@ class Funnel:
             self._forecasts = forecasts(self.admitted, self.ratings(), best)
         return self._forecasts
 
+    def lost(self, number: int) -> list[Match]:
+        """The matches that an idea has lost, oldest first."""
+        return [
+            m
+            for m in self._played
+            if m.shares is not None
+            and number in m.contestants
+            and m.shares[m.contestants.index(number)] < 0.5
+        ]
+
     def slot_bias(self) -> float:
         """How much the judge favours the idea shown first, in logits; 0 until 20 verdicts.
 

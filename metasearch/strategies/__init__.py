@@ -1,5 +1,5 @@
 """The search systems, one file each, and how they are found by name."""
 
-from metasearch.strategies.registry import StrategyInfo, load_strategy, strategies
+from metasearch.strategies.registry import StrategyInfo, check_suits, load_strategy, strategies
 
-__all__ = ["StrategyInfo", "load_strategy", "strategies"]
+__all__ = ["StrategyInfo", "check_suits", "load_strategy", "strategies"]

@@ -32,7 +32,7 @@ from metasearch.operators.ideas import Entry
 from metasearch.operators.prompts import shorten, show, task_message
 from metasearch.operators.proposals import propose
 from metasearch.prompts import Part
-from metasearch.step import Refused, Rejected, Step, Task
+from metasearch.step import Refused, Rejected, SearchEnded, Step, Task
 from metasearch.strategies.co_scientist_briefing import (
     CRITERIA,
     LINE,
@@ -47,11 +47,13 @@ from metasearch.strategies.co_scientist_forms import (
     HypothesisForm,
     IdeaForm,
     InitialReviewForm,
+    ObservationReviewForm,
     PlanForm,
     ReviewForm,
 )
 from metasearch.strategies.co_scientist_judge import BIASED, Judge
 from metasearch.strategies.co_scientist_options import CoScientistOptions
+from metasearch.strategies.co_scientist_plateau import Plateau
 from metasearch.strategies.co_scientist_supervisor import WINDOW, Job, Supervisor
 
 FEEDBACK = 4_000
@@ -65,6 +67,7 @@ class CoScientist:
     """See the module."""
 
     paper: ClassVar[str] = "Towards an AI co-scientist, arXiv 2502.18864"
+    works_on_ideas: ClassVar[bool] = True
     idea: ClassVar[str] = "ideas are reviewed, debated and evolved; the best become programs"
     takes_ideas: ClassVar[bool] = True
     roles: ClassVar[tuple[Role, ...]] = ("propose", "review", "judge", "summarise")
@@ -76,6 +79,7 @@ class CoScientist:
         objective = task.objectives[0] if task.objectives else None
         self.funnel = Funnel(objective, options.calibration_calls)
         self.supervisor = Supervisor(options, measures=objective is not None)
+        self.plateau = Plateau(options.plateau_epochs, options.top)
         self.agents: dict[str, Agent] = {
             "supervisor": self.parse_goal,
             "generation": self.generate,
@@ -93,17 +97,31 @@ class CoScientist:
     def learn(self, recorded: Recorded) -> None:
         """Fold an idea, a review, a match, a choice or a meta-review."""
         self.funnel.learn(recorded)
+        if isinstance(recorded.fact, Overview):
+            self.plateau.learn(recorded.fact)
 
     async def step(self, ctx: Step) -> None:
-        """The supervisor's next task."""
+        """The supervisor's next task, until there is none or the best ideas stay the same."""
         in_flight = self.funnel.in_flight(ctx.archive.open_steps())
-        job = self.supervisor.choose(self.funnel, in_flight, ctx.rng)
+        job = None
+        if not self.plateau.reached:
+            allowed = ctx.archive.budget().ideas
+            job = self.supervisor.choose(self.funnel, in_flight, ctx.rng, allowed)
+        if job is None and not in_flight:
+            raise SearchEnded(self.ending)
         if job is None:  # what is in flight may bring new work
             await ctx.settled(ctx.number, since=ctx.number)
             return
         ctx.record(Selection(operator=job.name, ideas=job.ideas, candidates=job.candidates))
         brief = Briefing(ctx, self.funnel, self.task, measures=self.supervisor.measures)
         await self.agents[job.agent](ctx, job, brief)
+
+    @property
+    def ending(self) -> str:
+        """Why there is nothing left to do."""
+        if self.plateau.reached:
+            return "plateau"
+        return "stalled" if self.supervisor.measures else "ideas"
 
     async def parse_goal(self, ctx: Step, job: Job, brief: Briefing) -> None:
         """What is wanted, in words that all later prompts show."""
@@ -151,7 +169,8 @@ class CoScientist:
         wanted = IdeaForm if self.supervisor.measures else HypothesisForm
         form = await ctx.ask_for(wanted, asked, role="propose")
         if isinstance(form, Refused):
-            await self.give_up(ctx, f"no idea could be read: {form.reason}", job)
+            reason = f"no idea could be read: {form.reason}"
+            await ctx.evaluate(Rejected(reason), parents=[], operator=job.method)
             return
         idea = ctx.record(
             Idea(
@@ -194,9 +213,14 @@ class CoScientist:
             near = map(line, self.nearest(number, [e.number for e in self.funnel.admitted]))
             heading = "The ideas that are nearest to it"
             parts.append(brief.section(heading, listed(near, LINE), priority=1))
-        if job.method in ("full", "simulate"):
+        if job.method in ("full", "observe", "simulate"):
             parts.append(brief.best_program())
-        asked = brief.talk("review", parts, brief.feedback(), method=job.method)
+        if job.method == "recurrent":
+            why = listed([brief.decided(match) for match in self.funnel.lost(number)], 3 * LINE)
+            parts += [brief.reviews(self.funnel.entries[number])]
+            parts += [brief.section("What decided the matches that it lost", why, priority=1)]
+        template = job.method if job.method in ("observe", "recurrent") else "review"
+        asked = brief.talk(template, parts, brief.feedback(), method=job.method)
         review = await self.review(ctx, asked, number, job.method)
         ctx.record(review)
         if review.verdict == "fail" and not self.funnel.admitted:
@@ -208,21 +232,26 @@ class CoScientist:
 
     async def review(self, ctx: Step, asked: Sequence[Message], idea: int, method: str) -> Review:
         """The review in words; one that cannot be read discards nothing."""
-        form: InitialReviewForm | DeepReviewForm | ReviewForm | Refused
+        form: InitialReviewForm | DeepReviewForm | ObservationReviewForm | ReviewForm | Refused
         if method == INITIAL:
             form = await ctx.ask_for(InitialReviewForm, asked, role="review")
         elif method == "deep":
             form = await ctx.ask_for(DeepReviewForm, asked, role="review")
+        elif method == "observe":
+            form = await ctx.ask_for(ObservationReviewForm, asked, role="review")
         else:
             form = await ctx.ask_for(ReviewForm, asked, role="review")
         if isinstance(form, Refused):
             return Review(idea=idea, method=method, verdict=None, text=form.reason)
+        observed = form.observations[:20] if isinstance(form, ObservationReviewForm) else []
+        found = "".join(f"\n- {each.finding}: {each.observation}" for each in observed)
         assumptions = form.assumptions[:20] if isinstance(form, DeepReviewForm) else ()
         return Review(
             idea=idea,
             method=method,
             verdict=form.verdict,
-            text=form.review,
+            text=form.review + found,
+            label=form.label if isinstance(form, ObservationReviewForm) else "",
             novelty=form.novelty if isinstance(form, InitialReviewForm) else None,
             assumptions=tuple(Assumption(**each.model_dump()) for each in assumptions),
         )

@@ -59,6 +59,26 @@ class ReviewForm(BaseModel):
     verdict: Verdict
 
 
+class ObservationForm(BaseModel):
+    """One known observation, held against the idea."""
+
+    observation: str
+    finding: Literal[
+        "already explained", "other more likely", "missing piece", "neutral", "disproved"
+    ] = Field(description="What the observation makes of the idea")
+
+
+class ObservationReviewForm(BaseModel):
+    """What known observations say about one idea."""
+
+    observations: list[ObservationForm]
+    review: str
+    label: Literal[
+        "already explained", "other more likely", "missing piece", "neutral", "disproved"
+    ] = Field(description="What they amount to, taken together")
+    verdict: Verdict
+
+
 class AssumptionForm(BaseModel):
     """One thing that the idea takes for granted."""
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from metasearch.formats import EditName
+from metasearch.strategies.mechanisms import Steered
 
-Reflection = Literal["full", "deep", "simulate"]
+Reflection = Literal["full", "deep", "observe", "simulate", "recurrent"]
 
 
-class CoScientistOptions(BaseModel):
+class CoScientistOptions(Steered):
     """Options of ``co_scientist``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     initial_ideas: int = Field(default=8, ge=1, le=200)
     """Ideas before the first one becomes a program."""
     ideas_per_evaluation: float = Field(default=3.0, ge=0, le=50)
     """New ideas for each further one that becomes a program; 0 makes programs as fast as it can."""
     max_ideas: int | None = Field(default=None, ge=1)
-    """Without an evaluator 40 if not given, else no limit."""
+    """Besides ``budget.ideas``; without an evaluator 40 if neither is given, else no limit."""
     matches_per_idea: int = Field(default=4, ge=1, le=64)
     unchecked_matches: int = Field(default=2, ge=1, le=64)
     """Matches per idea as long as the judge has not been checked."""
@@ -35,7 +34,10 @@ class CoScientistOptions(BaseModel):
     duplicate: float = Field(default=0.92, gt=0, le=1)
     """Similarity from which on an idea counts as a repetition."""
     reflections: tuple[Reflection, ...] = ("full",)
-    """Reviews that ideas of the top quartile get besides the initial one."""
+    """Reviews besides the initial one: of ideas of the top quartile, ``recurrent`` of those that
+    have lost twice."""
+    plateau_epochs: int | None = Field(default=None, ge=1, le=100)
+    """Stop once the ``top`` ideas have been the same over so many meta-reviews."""
     calibration_items: int = Field(default=40, ge=2)
     """Measured ideas before the judge is checked, and again between two checks."""
     calibration_calls: int = Field(default=100, ge=1)

@@ -38,6 +38,8 @@ _IDEAS_ONLY = 40
 """Ideas to stop at without an evaluator, if no other number is given."""
 WINDOW = 20
 """Evaluations within which an idea has to pay, and after which the best counts as stuck."""
+LOSSES = 2
+"""Lost matches after which an idea is reviewed again, if that is asked for."""
 _LEAST = 0.05
 
 
@@ -75,14 +77,28 @@ class Supervisor:
         """
         self.options = options
         self.measures = measures
-        cap = options.max_ideas
-        self.cap = cap if cap is not None or measures else _IDEAS_ONLY
+
+    def cap(self, allowed: int | None) -> int | None:
+        """Ideas to stop at, with so many in the campaign's budget."""
+        caps = [each for each in (self.options.max_ideas, allowed) if each is not None]
+        return min(caps, default=None if self.measures else _IDEAS_ONLY)
 
     def choose(
-        self, funnel: Funnel, in_flight: Sequence[Selection], rng: random.Random
+        self,
+        funnel: Funnel,
+        in_flight: Sequence[Selection],
+        rng: random.Random,
+        allowed: int | None = None,
     ) -> Job | None:
-        """The next task; ``None`` if there is none until one in flight has ended."""
-        return _Choice(self, funnel, in_flight, rng).made()
+        """The next task; ``None`` if there is none until one in flight has ended.
+
+        Args:
+            funnel: The picture.
+            in_flight: What other steps are at.
+            rng: The step's.
+            allowed: Ideas that the campaign's budget allows.
+        """
+        return _Choice(self, funnel, in_flight, rng, allowed).made()
 
 
 class _Choice:
@@ -94,6 +110,7 @@ class _Choice:
         funnel: Funnel,
         in_flight: Sequence[Selection],
         rng: random.Random,
+        allowed: int | None,
     ) -> None:
         self.options = supervisor.options
         self.measures = supervisor.measures
@@ -102,7 +119,8 @@ class _Choice:
         self.rng = rng
         self.picks = Picks(funnel, self.options, rng, measures=self.measures)
         making = sum(s.operator.startswith(("generation", "evolution")) for s in in_flight)
-        self.full = supervisor.cap is not None and funnel.ideas + making >= supervisor.cap
+        cap = supervisor.cap(allowed)
+        self.full = cap is not None and funnel.ideas + making >= cap
         self.contestants = funnel.contestants(in_flight, MATCH)
         self.unmeasured = [c for c in self.contestants if not c.measured]
         self.wanted = self.options.matches_per_idea
@@ -242,22 +260,27 @@ class _Choice:
         """A closer look at one of the best that wait, and how many lack one."""
         cut = top_quartile([c.rating for c in self.contestants])
         waiting = [c.number for c in self.unmeasured if c.rating >= cut and c.played >= SETTLED]
-        lacking = []
+        lacking, possible = [], 0
         for method in self.options.reflections:
+            eligible = self.losers() if method == "recurrent" else waiting
+            possible += len(eligible)
             if method == "full" and not self.funnel.gains:
                 continue  # it looks at what was measured nearby
             name = f"reflection.{method}"
             busy = self.busy(name)
             lacking += [
                 Job(name, (number,))
-                for number in waiting
+                for number in eligible
                 if number not in busy
                 and not any(r.method == method for r in self.funnel.entries[number].reviews)
             ]
         if not lacking:
             return None, 0.0
-        share = len(lacking) / (len(waiting) * len(self.options.reflections))
-        return self.rng.choice(lacking), share
+        return self.rng.choice(lacking), len(lacking) / possible
+
+    def losers(self) -> list[int]:
+        """Ideas that have lost matches and may deserve another look."""
+        return [c.number for c in self.unmeasured if len(self.funnel.lost(c.number)) >= LOSSES]
 
     def evolution(self, method: str) -> Job:
         """New from old."""

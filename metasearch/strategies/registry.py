@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ValidationError
 
-from metasearch.campaign import StrategySection
+from metasearch.campaign import CampaignFile, StrategySection
 from metasearch.errors import CampaignError, UsageError
 from metasearch.step import Strategy, Task
+from metasearch.strategies.mechanisms import assisted
 
 ENTRY_POINTS = "metasearch.strategies"
 
@@ -76,7 +77,7 @@ def load_strategy(section: StrategySection, task: Task) -> Strategy:
             said = f"unknown option{hint}" if unknown else f"{problem['msg']}"
             lines.append(f"strategy.options.{key} of {section.name}: {said}")
         raise CampaignError("\n".join(lines)) from None
-    return strategy(task, options)
+    return assisted(strategy(task, options), task, options)
 
 
 def strategies() -> list[StrategyInfo]:
@@ -90,6 +91,32 @@ def strategies() -> list[StrategyInfo]:
         }
         found.append(StrategyInfo(name, strategy.paper, strategy.idea, options))
     return found
+
+
+def check_suits(settings: CampaignFile) -> None:
+    """Whether the strategy can do what the campaign asks for.
+
+    One that works on ideas says so by a class attribute, ``works_on_ideas = True``. It needs no
+    evaluator, and keeps ``budget.ideas``.
+
+    Raises:
+        CampaignError: It cannot; with the remedy.
+    """
+    name = settings.strategy.name
+    if getattr(_find(name), "works_on_ideas", False):
+        return
+    others = ", ".join(n for n in BUILT_IN if getattr(_find(n), "works_on_ideas", False))
+    if not settings.objectives:
+        raise CampaignError(
+            f"The strategy {name!r} improves a program by measuring it, and this campaign has "
+            "nothing to measure: it lacks program.py, evaluator.py and [objectives] ('metasearch "
+            f"init DIR' shows them). Add these, or choose a strategy for ideas alone: {others}."
+        )
+    if settings.budget.ideas is not None:
+        raise CampaignError(
+            f"budget.ideas is {settings.budget.ideas}, and the strategy {name!r} does not work on "
+            f"ideas; give budget.evaluations, or choose one that does: {others}."
+        )
 
 
 def _find(name: str) -> StrategyClass:

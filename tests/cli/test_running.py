@@ -164,7 +164,7 @@ def test_options_take_the_place_of_the_files_settings(run: Invoke, engine: FakeE
         *("--model", "openai/x", "--strategy", "best_of_n", "--evaluations", "7", "--usd", "1.5"),
         *("--tokens", "9", "--minutes", "0.5", "--target", "-3", "--seed", "11", "--fresh"),
         "--accept-evaluator",
-        *("--sandbox", "bubblewrap", "--concurrency", "2"),
+        *("--sandbox", "bubblewrap", "--concurrency", "2", "--ideas", "3"),
     )
     assert engine.campaign is not None
     settings = engine.campaign.settings
@@ -172,6 +172,7 @@ def test_options_take_the_place_of_the_files_settings(run: Invoke, engine: FakeE
     assert settings.strategy.name == "best_of_n"
     assert settings.budget.model_dump() == {
         "evaluations": 7,
+        "ideas": 3,
         "usd": 1.5,
         "tokens": 9,
         "minutes": 0.5,

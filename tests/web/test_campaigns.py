@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from metasearch.archive import Archive
+from metasearch.facts import Idea
 from metasearch.web.sparklines import step_line
 from tests.web.kit import Serve, add_run
 
@@ -155,3 +156,22 @@ def test_the_best_so_far_is_a_step_line() -> None:
     line = [tuple(map(float, point.split(","))) for point in step_line([(1, 0), (5, 2)], 9).split()]
     assert line == [(1.5, 14.5), (30.0, 14.5), (30.0, 1.5), (58.5, 1.5)]
     assert step_line([(1, 3.0)], 1)
+
+
+def test_a_campaign_of_ideas_alone_is_listed_without_a_score(tmp_path: Path, serve: Serve) -> None:
+    with Archive.open(tmp_path / "archive.db", create=True) as archive:
+        run = add_run(archive, "goal", objectives={}, strategy={"name": "co_scientist"})
+        with run.hold():
+            step = run.open_step()
+            run.record(step.number, 0, Idea(title=HOSTILE, claim="c", operator="explore"))
+            run.end_step(step.number)
+        with serve(tmp_path / "archive.db") as client:
+            assert names(client) == ["goal"]
+            (listed,) = client.get("/api/campaigns").json()["campaigns"]
+            assert listed["objective"] is None
+            assert listed["direction"] is None
+            assert listed["best"] is None
+            assert "ideas alone" in client.get("/").text
+            for path in ("", "/candidates", "/points", "/health", "/curve", "/facts"):
+                answer = client.get(f"/api/campaigns/{run.id}{path}")
+                assert answer.status_code == 200, (path, answer.text)

@@ -18,6 +18,7 @@ from metasearch.web.points import Points, PointStore
 router = APIRouter(tags=["campaigns"])
 
 ColumnName = Literal[
+    "fact",
     "number",
     "outcome",
     "value",
@@ -50,6 +51,8 @@ class PointColumns(BaseModel):
     """Names of the codes in ``outcome``."""
     operators: list[str]
     models: list[str]
+    fact: list[int] = []
+    """The seq at which each was settled."""
     number: list[int] = []
     outcome: list[int] = []
     value: list[float | None] = []
@@ -96,7 +99,7 @@ def points(
     after: Annotated[int, Query(ge=0, le=NOW, description="seq of what is there already.")] = 0,
     columns: Annotated[
         list[ColumnName],
-        Query(max_length=20, description="Only these; by default all but at, usd and tokens."),
+        Query(max_length=20, description="Only these; by default all but fact, at, usd, tokens."),
     ] = [],  # noqa: B006
     form: Annotated[
         Literal["auto", "json", "binary"],
@@ -106,9 +109,9 @@ def points(
     """All settled candidates for a chart, or those after a place."""
     known = metrics_of(run)
     if metric and metric not in known:
-        raise BadRequest(f"metric: there are {', '.join(known)}.")
+        raise BadRequest(f"metric: there are {', '.join(known) or 'none'}.")
     store: PointStore = request.app.state.points
-    found = store.points(run, metric if metric not in ("", known[0]) else None, after, columns)
+    found = store.points(run, metric if metric not in ("", *known[:1]) else None, after, columns)
     headers = {"ETag": response.headers["ETag"]}
     if form == "binary" or (form == "auto" and found.count > MOST_AS_JSON):
         headers["Content-Encoding"] = "identity"  # packing it takes longer than sending it

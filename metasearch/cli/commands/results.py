@@ -27,6 +27,7 @@ class ExportFormat(StrEnum):
     JSONL = "jsonl"
     CSV = "csv"
     CALLS = "calls"
+    REPORT = "report"
 
 
 class CostGroup(StrEnum):
@@ -171,6 +172,17 @@ def health(
 
 @commands.command(rich_help_panel="Results")
 @guarded
+def insights(
+    campaign: CampaignArgument, archive: ArchiveOption = None, as_json: JsonOption = False
+) -> None:
+    """What a campaign has learnt and still remembers: tips, and how often they helped."""
+    from metasearch.cli import insights as command
+
+    command.insights(archive, campaign, as_json=as_json)
+
+
+@commands.command(rich_help_panel="Results")
+@guarded
 def facts(
     campaign: CampaignArgument,
     kind: Annotated[
@@ -194,8 +206,8 @@ def export(
         ExportFormat,
         typer.Option(
             "--format",
-            help="A folder with the best program; all candidates as lines; or a recording of "
-            "the model calls, for --model offline/replay:FILE.",
+            help="A folder with the best program; all candidates as lines; a recording of the "
+            "model calls, for --model offline/replay:FILE; or a report on ideas to read.",
         ),
     ] = ExportFormat.FOLDER,
     to: Annotated[

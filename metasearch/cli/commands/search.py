@@ -59,6 +59,10 @@ def run(
         int | None,
         typer.Option(envvar="METASEARCH_EVALUATIONS", min=1, help="Budget, of all runs together."),
     ] = None,
+    ideas: Annotated[
+        int | None,
+        typer.Option(envvar="METASEARCH_IDEAS", min=1, help="Budget, for strategies on ideas."),
+    ] = None,
     usd: Annotated[
         float | None, typer.Option(envvar="METASEARCH_USD", min=0, help="Budget for model calls.")
     ] = None,
@@ -111,6 +115,7 @@ def run(
         model=model,
         strategy=strategy,
         evaluations=evaluations,
+        ideas=ideas,
         usd=usd,
         tokens=tokens,
         minutes=minutes,

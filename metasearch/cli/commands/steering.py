@@ -73,6 +73,7 @@ def extend(
     usd: Annotated[float | None, typer.Option(min=0, help="The new limit.")] = None,
     tokens: Annotated[int | None, typer.Option(min=1, help="The new limit.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="The new limit.")] = None,
+    ideas: Annotated[int | None, typer.Option(min=1, help="The new limit.")] = None,
     archive: ArchiveOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -89,6 +90,7 @@ def extend(
         usd=usd,
         tokens=tokens,
         minutes=minutes,
+        ideas=ideas,
     )
 
 

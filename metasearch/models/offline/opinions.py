@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from metasearch.models.offline.variation import CONSTANTS, RECOMBINATION, STRUCTURE
@@ -17,6 +17,8 @@ UNINFORMED = (
     "not read the question."
 )
 _DEEPEST = 12
+_OBJECTIONS = 0.1
+"""Share of reviews that fail what they are of."""
 
 
 def prose(rng: random.Random) -> str:
@@ -29,7 +31,11 @@ def prose(rng: random.Random) -> str:
 
 
 def answer(
-    schema: Schema, rng: random.Random, code: Callable[[], str], files: Callable[[], object]
+    schema: Schema,
+    rng: random.Random,
+    code: Callable[[], str],
+    files: Callable[[], object],
+    topics: Sequence[str] = (),
 ) -> object:
     """A value that fits a JSON schema, chosen by chance.
 
@@ -38,8 +44,9 @@ def answer(
         rng: The source of chance.
         code: Gives a program's text for a field that asks for one.
         files: Gives a program's files as an object, likewise.
+        topics: Words to make the placeholder of an idea of, where there is no program to change.
     """
-    return _Answer(schema, rng, code, files).value(schema, "", 0)
+    return _Answer(schema, rng, code, files, topics).value(schema, "", 0)
 
 
 class _Answer:
@@ -49,11 +56,13 @@ class _Answer:
         rng: random.Random,
         code: Callable[[], str],
         files: Callable[[], object],
+        topics: Sequence[str],
     ) -> None:
         self.root = root
         self.rng = rng
         self.code = code
         self.files = files
+        self.topics = topics
 
     def value(self, schema: object, name: str, depth: int) -> object:
         """A value for one place of the schema; ``name`` is the field's."""
@@ -63,6 +72,9 @@ class _Answer:
         if "const" in schema:
             return schema["const"]
         if choices := _list(schema.get("enum")):
+            if sorted(map(str, choices)) == ["fail", "pass"]:
+                # Who has not read it can hardly object; at even odds nothing would be left.
+                return "fail" if self.rng.random() < _OBJECTIONS else "pass"
             return self.rng.choice(choices)
         for key in ("anyOf", "oneOf"):
             if choices := _list(schema.get(key)):
@@ -120,6 +132,9 @@ class _Answer:
         longest = _whole(schema.get("maxLength"), 1_000_000)
         if words in _PROGRAMS:
             return self.code()
+        if self.topics and words in _IDEAS | {"title"}:
+            drawn = ", ".join(self.rng.sample(self.topics, min(3, len(self.topics))))
+            return f"Placeholder drawn by lot, no idea: {drawn}"[:longest]
         if words in ("name", "title", "id", "key"):
             tail = "".join(self.rng.choices(string.ascii_lowercase, k=6))
             return f"mutation-{tail}"[:longest]

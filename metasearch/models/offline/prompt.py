@@ -20,6 +20,9 @@ _MARKDOWN = MarkdownIt("zero").enable(["fence", "heading"])
 _CURRENT = re.compile(r"\b(current|parent|original|seed)\b.*\b(program|code|solution)\b", re.I)
 _OTHER = re.compile(r"\b(inspiration|top|best|previous|other|elite)\b.*(program|code|#?\d)", re.I)
 _CODE = frozenset({"python", "py", "python3"})
+_LONG_WORD = re.compile(r"\b[^\W\d_]{7,20}\b")
+_TOPICAL = 20_000
+"""Characters of the first message that topics are taken from."""
 _READ = 2_000_000
 """Characters of one message that are read; the rest is not looked at."""
 
@@ -44,6 +47,8 @@ class Request:
     schema: Schema | None
     text: str
     """The last message, for its words."""
+    topics: tuple[str, ...] = ()
+    """Long words of the first message, which says what it is all about."""
 
 
 @dataclass
@@ -77,7 +82,13 @@ def read(messages: Sequence[Mapping[str, Any]], schema: Schema | None = None) ->
         form = Format.BLOCKS
     else:
         form = Format.FILES
-    return Request(form, program, tuple(inspirations), schema, texts[-1] if texts else "")
+    last = texts[-1] if texts else ""
+    return Request(form, program, tuple(inspirations), schema, last, _topics(texts[:1]))
+
+
+def _topics(texts: Sequence[str]) -> tuple[str, ...]:
+    words = (word.lower() for text in texts for word in _LONG_WORD.findall(text[:_TOPICAL]))
+    return tuple(dict.fromkeys(words))
 
 
 def _format_asked(texts: Sequence[str]) -> Format | None:

@@ -105,4 +105,6 @@ def _json(request: Request, rng: random.Random, temperature: float) -> str:
         return next(iter(files().values()), opinions.UNINFORMED)
 
     schema = request.schema or {"type": "object", "properties": {"answer": {"type": "string"}}}
-    return json.dumps(opinions.answer(schema, rng, code, files), ensure_ascii=False, indent=1)
+    topics = [] if request.program else request.topics
+    found = opinions.answer(schema, rng, code, files, topics)
+    return json.dumps(found, ensure_ascii=False, indent=1)

@@ -206,3 +206,23 @@ def test_ideas_by_chance_differ_and_say_that_they_are_by_chance() -> None:
     ]
     assert len(set(claims)) > 15
     assert all(claim.startswith("By chance: ") for claim in claims)
+
+
+def test_where_there_is_no_program_its_ideas_are_placeholders_and_say_so() -> None:
+    form = {
+        "type": "object",
+        "properties": {"title": {"type": "string"}, "claim": {"type": "string"}},
+    }
+    goal = [{"role": "system", "content": "Why does the pendulum eventually synchronise?"}]
+    told = [json.loads(reply(goal, seed, schema=form)) for seed in range(20)]
+    assert all(text.startswith("Placeholder") for each in told for text in each.values())
+    assert all("no idea" in each["claim"] for each in told)
+    words = {word for each in told for word in each["title"].partition(": ")[2].split(", ")}
+    assert words == {"pendulum", "eventually", "synchronise"}
+
+
+def test_it_fails_few_reviews_because_it_has_read_none() -> None:
+    form = {"type": "object", "properties": {"verdict": {"enum": ["pass", "fail"]}}}
+    asked = [{"role": "user", "content": "Is this any good?"}]
+    told = [json.loads(reply(asked, seed, schema=form))["verdict"] for seed in range(400)]
+    assert 15 <= told.count("fail") <= 70

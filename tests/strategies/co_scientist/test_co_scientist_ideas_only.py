@@ -23,7 +23,7 @@ def test_without_an_evaluator_it_ends_with_ranked_ideas_and_an_overview(
     folder: Path, run: CampaignArchive, concurrency: int
 ) -> None:
     done = Run(folder, run, Lab(), concurrency=concurrency, **IDEAS_ONLY)
-    assert done.reason == "stalled"
+    assert done.reason == "ideas"
     assert len(done.of(Idea)) == 16
     played = Counter(n for match in done.matches for n in match.contestants)
     admitted = [entry.number for entry in done.strategy.funnel.admitted]
