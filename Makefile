@@ -41,7 +41,7 @@ chromium:
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	} || echo "no Chromium here: its tests will be skipped"
 
-# This version has a wheel for processors that comes without the libraries for GPUs.
+# Of a fixed version, so that pip takes the small wheel for processors where one is offered.
 torch: setup
 	@$(BIN)/python -c 'import importlib.util as u; raise SystemExit(not u.find_spec("torch"))' || { \
 	  echo "== installing torch (for the tests of the examples with networks) =="; \
