@@ -12,4 +12,5 @@ from puzzle import Puzzle
 def solve(puzzles: list[dict[str, Any]], at_once: int) -> list[dict[str, object]]:
     """What the agent answers to each puzzle, or why it does not."""
     tasks = [Puzzle(one["examples"], one["test_input"]) for one in puzzles]
-    return answers(program.solve, tasks, at_once)
+    solved: list[dict[str, object]] = answers(program.solve, tasks, at_once)
+    return solved

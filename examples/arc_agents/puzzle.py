@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from metasearch_agents import Info, Unreadable
 
-Grid = list  # of rows, which are lists of numbers from 0 to 9
+Grid = list[list[int]]
+"""Rows of numbers from 0 to 9."""
 
 SECONDS = 5.0
 """For one piece of code on all grids that it is tried on."""

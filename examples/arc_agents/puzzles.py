@@ -63,7 +63,7 @@ def generate(count: int, seed: int) -> tuple[Question, ...]:
     found = []
     for number in range(count):
         rule = RULES[rules[number % len(rules)]](rng)
-        pairs = []
+        pairs: list[dict[str, Grid]] = []
         while len(pairs) < 4:
             grid = random_grid(rng)
             changed = rule(grid)

@@ -9,4 +9,5 @@ from metasearch_agents import Info, answers
 def solve(problems: list[str], at_once: int) -> list[dict[str, object]]:
     """What the agent answers to each problem, or why it does not."""
     tasks = [Info("task", "user", problem) for problem in problems]
-    return answers(program.solve, tasks, at_once)
+    solved: list[dict[str, object]] = answers(program.solve, tasks, at_once)
+    return solved

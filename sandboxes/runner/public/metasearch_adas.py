@@ -51,7 +51,7 @@ class LLMAgentBase:
         self._agent = Agent(self.output_fields, agent_name, f"a {role}", temperature)
 
     def __repr__(self) -> str:
-        return self._agent.author
+        return str(self._agent.author)
 
     def __call__(
         self, input_infos: Sequence[Any], instruction: str, iteration_idx: int = -1
