@@ -165,6 +165,16 @@ def test_one_task_that_fails_does_not_touch_the_others(inside: Inside) -> None:
         inside.agents.answers(solve, tasks[1:] * 2)
 
 
+def test_a_harness_can_have_everything_asked_in_order(inside: Inside) -> None:
+    def solve(task: Any) -> Any:
+        calls = [lambda: threading.current_thread().name for _ in range(20)]
+        return len(set(inside.agents.together(*calls)))
+
+    tasks = [inside.task() for _ in range(3)]
+    solved = inside.agents.answers(solve, tasks, at_once=1)
+    assert [each["answer"] for each in solved] == [1, 1, 1]
+
+
 PUBLISHED = """
 from collections import Counter
 

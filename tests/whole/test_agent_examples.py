@@ -80,7 +80,7 @@ def data(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, str], Any]
 def by_name(folder: Path, file: Path) -> dict[str, Candidate]:
     """The scored candidates by the names that seeds and proposals have."""
     with Archive.open(file, read_only=True) as archive:
-        found = archive.campaign(folder.name).candidates()
+        found = list(archive.campaign(folder.name).candidates())
     return {c.name or c.operator: c for c in found if c.scored}
 
 

@@ -55,7 +55,7 @@ MAX_REPLY = 200_000
 MAX_STARTS = 50
 """Places of a reply at which a JSON object is looked for."""
 MAX_THREADS = 8
-"""Of one :func:`together`."""
+"""Of one :func:`together`, unless the harness allows fewer."""
 MAX_ERROR = 500
 """Characters of an error that are handed out."""
 
@@ -96,6 +96,8 @@ class Field(NamedTuple):
 
 _serials: contextvars.ContextVar[Iterator[int]] = contextvars.ContextVar("serials")
 """Numbers the agents that work on one task: the same in every run of a program."""
+_threads: contextvars.ContextVar[int] = contextvars.ContextVar("threads", default=MAX_THREADS)
+"""Most calls of one task at the same time."""
 
 
 class Agent:
@@ -196,7 +198,7 @@ def together(*calls: Callable[[], Result]) -> list[Result]:
     How many asks are really in flight is the campaign's to say (``[agent] concurrency``).
     An exception of one of them is raised once all have ended.
     """
-    with ThreadPoolExecutor(max(1, min(len(calls), MAX_THREADS))) as pool:
+    with ThreadPoolExecutor(max(1, min(len(calls), _threads.get()))) as pool:
         running = [pool.submit(contextvars.copy_context().run, call) for call in calls]
     return [one.result() for one in running]
 
@@ -217,7 +219,8 @@ def answers(
     Args:
         solve: Gives an :class:`Info`, or its content.
         tasks: What it is called with, one by one.
-        at_once: Threads. With 1 a program asks in the same order whenever it runs.
+        at_once: Tasks at the same time, and calls of each in :func:`together`. With 1 a program
+            asks in the same order whenever it runs.
 
     Returns:
         For each task ``answer`` (plain data) and ``error`` (text, empty if there is none).
@@ -229,6 +232,7 @@ def answers(
 
     def one(place: int) -> _Solved:
         _serials.set(itertools.count(1))
+        _threads.set(min(at_once, MAX_THREADS))
         try:
             found = solve(tasks[place])
         except Exception as error:
