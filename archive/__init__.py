@@ -11,6 +11,7 @@ from metasearch.archive.browse_candidates import (
     CandidatePage,
     Column,
     Comparison,
+    EventPage,
     ListedCandidate,
     OfColumn,
     OfMetric,
@@ -33,12 +34,14 @@ from metasearch.archive.facts import (
     StepRecord,
 )
 from metasearch.archive.neighbours import DIFFER, Duplicates, Near
+from metasearch.archive.relatives import Background, Descent
 
 __all__ = [
     "DIFFER",
     "NOW",
     "Archive",
     "ArtifactEntry",
+    "Background",
     "Best",
     "Bill",
     "CallBefore",
@@ -50,9 +53,11 @@ __all__ = [
     "Comparison",
     "Cost",
     "CurvePoint",
+    "Descent",
     "Duplicates",
     "Evaluation",
     "Event",
+    "EventPage",
     "Grouping",
     "Held",
     "ListedCandidate",

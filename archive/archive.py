@@ -29,6 +29,7 @@ from metasearch.archive.lease import Lease, holder, state_of
 from metasearch.archive.mapping import as_usage
 from metasearch.archive.neighbours import Neighbours
 from metasearch.archive.records import Records
+from metasearch.archive.relatives import Relatives
 from metasearch.campaign import Campaign, CampaignFile
 from metasearch.candidate import Outcome
 from metasearch.errors import ArchiveError, CampaignChanged, UsageError
@@ -79,7 +80,7 @@ def default_path() -> Path:
     return Path(named) if named else platformdirs.user_data_path("metasearch") / "archive.db"
 
 
-class CampaignArchive(Lease, Browsing, Columns, Journal, Records, Costs, Neighbours):
+class CampaignArchive(Lease, Browsing, Relatives, Columns, Journal, Records, Costs, Neighbours):
     """One campaign in an open archive: its facts to read, and to add to.
 
     Not to be shared between threads; every method is one short transaction.

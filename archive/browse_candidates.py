@@ -77,6 +77,15 @@ class CandidatePage(NamedTuple):
     this page is not full: then :data:`SCANNED` candidates were looked at."""
 
 
+class EventPage(NamedTuple):
+    """A part of what happened."""
+
+    events: tuple[Event, ...]
+    """Newest first."""
+    following: int | None
+    """``before`` of the next page, if there may be one, even if this one is not full."""
+
+
 class ArtifactEntry(NamedTuple):
     """A file that the evaluator attached, without its content."""
 
@@ -106,8 +115,11 @@ _START: dict[CandidateOrder, tuple[float, int]] = {
     "best": (float("inf"), -1),
     "worst": (float("-inf"), NOW),
 }
-SCANNED = 25_000
+SCANNED = 15_000
 """Candidates that one page with a filter looks at: the next page goes on from there."""
+
+SCANNED_EVENTS = 50_000
+"""Likewise of events."""
 
 _SCAN = """
 {candidates} c.number IN (SELECT number FROM candidate AS c
@@ -145,7 +157,7 @@ FROM candidate AS c LEFT JOIN event AS e ON e.campaign = c.campaign AND e.seq = 
 WHERE c.campaign = ? AND c.number IN (SELECT value FROM json_each(?))
 """
 _EVENTS = """
-SELECT * FROM event WHERE campaign = :campaign AND seq < :before
+SELECT * FROM event WHERE campaign = :campaign AND seq < :before AND seq >= :since
     AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
 ORDER BY seq DESC LIMIT :limit
 """
@@ -170,6 +182,7 @@ SELECT {what} FROM candidate JOIN exchange USING (campaign, step)
 WHERE candidate.campaign = ? AND candidate.number = ?
     AND (asker = candidate.number OR asker = -1 AND exchange.asked < candidate.queued)
 """
+_ASKING = "SELECT count(*) FROM exchange WHERE campaign = ? AND state = 'pending'"
 _COUNT = _CALLS.format(what="count(*)")
 _CONVERSATION = (
     _CALLS.format(what="exchange.*") + "ORDER BY asker, call, generation LIMIT ? OFFSET ?"
@@ -229,16 +242,22 @@ class Browsing(Journal, Queries):
 
     def events_before(
         self, before: int = NOW, kinds: Sequence[str] = (), limit: int = 100
-    ) -> list[Event]:
-        """What happened before a fact, newest first; of some kinds only, if any are named."""
-        parameters = {
-            "campaign": self._campaign,
-            "before": before,
-            "kinds": json.dumps(list(kinds)) if kinds else None,
-            "limit": limit,
-        }
+    ) -> EventPage:
+        """What happened before a fact; of some kinds only, if any are named."""
         with self._database.reading() as connection:
-            return [as_event(row) for row in connection.execute(_EVENTS, parameters)]
+            before = min(before, self._progress(connection)["seq"] + 1)
+            since = max(1, before - SCANNED_EVENTS)
+            parameters = {
+                "campaign": self._campaign,
+                "before": before,
+                "since": since,
+                "kinds": json.dumps(list(kinds)) if kinds else None,
+                "limit": limit,
+            }
+            rows = connection.execute(_EVENTS, parameters).fetchall()
+        events = tuple(as_event(row) for row in rows)
+        end = events[-1].seq if len(events) == limit else since
+        return EventPage(events, end if end > 1 else None)
 
     def artifact_entries(self, number: int) -> list[ArtifactEntry]:
         """What the evaluator attached to a candidate, without reading it."""
@@ -261,6 +280,12 @@ class Browsing(Journal, Queries):
         with self._database.reading() as connection:
             rows = connection.execute(_SIZES, (self._campaign, number)).fetchall()
         return dict(rows)
+
+    def asking(self) -> int:
+        """How many model calls are under way, or were when the engine died."""
+        with self._database.reading() as connection:
+            row = connection.execute(_ASKING, (self._campaign,)).fetchone()
+        return int(row[0])
 
     def call_count(self, number: int) -> int:
         """How many model calls led to a candidate, or were made by it."""

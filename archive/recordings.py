@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import TypeAdapter
 
@@ -46,11 +46,25 @@ class Recordings(Core):
                 :meth:`recorded_at`.
         """
         with self._writing() as connection:
-            seq = self._advance(connection, facts=1).seq
-            number = connection.execute(_NEXT, (self._campaign,)).fetchone()[0]
-            row = (number, step, position, fact.kind, fact.model_dump_json())
-            connection.execute(_ADD, (self._campaign, seq, *row))
-            self._event(connection, seq, "recorded", step=step, detail=fact.kind)
+            return self._record(connection, step, position, fact)
+
+    def record_all(self, step: int, facts: Sequence[AnyFact]) -> list[Recorded]:
+        """Add the first facts of a step: all of them, or none.
+
+        Raises:
+            ValueError: As for :meth:`record`.
+        """
+        with self._writing() as connection:
+            return [self._record(connection, step, n, fact) for n, fact in enumerate(facts)]
+
+    def _record(
+        self, connection: sqlite3.Connection, step: int, position: int, fact: AnyFact
+    ) -> Recorded:
+        seq = self._advance(connection, facts=1).seq
+        number = connection.execute(_NEXT, (self._campaign,)).fetchone()[0]
+        row = (number, step, position, fact.kind, fact.model_dump_json())
+        connection.execute(_ADD, (self._campaign, seq, *row))
+        self._event(connection, seq, "recorded", step=step, detail=fact.kind)
         return Recorded(number=number, seq=seq, step=step, position=position, fact=fact)
 
     def recorded_at(self, step: int, position: int) -> Recorded | None:

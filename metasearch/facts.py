@@ -221,9 +221,42 @@ class Insight(Frozen):
     replaces: Number | None = None
     """The insight that this one is a better version of."""
     shortcut: Shortcut | None = None
+    source: Line = ""
+    """The campaign that learnt it, if it is another one; its evidence is there."""
+    wins: Number = 0
+    """The record that it brings along from there."""
+    trials: Number = 0
 
     def __str__(self) -> str:
         return self.text
+
+
+class Setting(Frozen):
+    """What a step works under besides its strategy's choices: see ``strategies/mechanisms.py``."""
+
+    kind: Literal["setting"] = "setting"
+    temperature: Annotated[float, Field(ge=0, le=10)] | None = None
+    """Of its proposals; ``None`` leaves it to the strategy and the models' settings."""
+    acceptance: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """Improvement on the parent from which on a child is accepted; ``None`` for any score."""
+    evaluations: Number | None = None
+    """How many were used when it began, if its prompts say so."""
+    budget: Number | None = None
+    """Of how many."""
+    reflects: bool = False
+    """Whether it ends with a look back for insights."""
+
+    def __str__(self) -> str:
+        said = []
+        if self.temperature is not None:
+            said.append(f"temperature {self.temperature:g}")
+        if self.acceptance is not None:
+            said.append(f"accepts from {self.acceptance:+g}")
+        if self.evaluations is not None:
+            said.append(f"evaluation {self.evaluations} of {self.budget}")
+        if self.reflects:
+            said.append("looks back")
+        return ", ".join(said)
 
 
 class Overview(Frozen):
@@ -256,7 +289,17 @@ class Phrasing(Frozen):
 
 
 AnyFact: TypeAlias = (
-    Plan | Idea | Review | Match | Value | Selection | Origin | Insight | Overview | Phrasing
+    Plan
+    | Idea
+    | Review
+    | Match
+    | Value
+    | Selection
+    | Origin
+    | Insight
+    | Setting
+    | Overview
+    | Phrasing
 )
 Fact: TypeAlias = Annotated[AnyFact, Field(discriminator="kind")]
 """One fact; ``kind`` tells which."""
@@ -270,6 +313,7 @@ Kind = Literal[
     "selection",
     "origin",
     "insight",
+    "setting",
     "overview",
     "phrasing",
 ]

@@ -16,9 +16,9 @@ after it, live and on resume alike; ``archive.open_steps()`` tells which of them
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -49,6 +49,8 @@ class Task(Frozen):
     """Wall time of one call of the program."""
     memory: int = 1024**3
     """Bytes."""
+    evaluations: int | None = None
+    """The budget of the campaign, if it has one in evaluations."""
 
 
 @dataclass(frozen=True)
@@ -260,8 +262,9 @@ class Step(Protocol):
 class Strategy(Protocol):
     """One search system. An instance serves one run of one campaign."""
 
-    roles: ClassVar[tuple[Role, ...]]
-    """For which purposes it asks models: these are checked before the first candidate."""
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """For which purposes it asks models: these are checked before the first candidate."""
 
     def observe(self, candidate: Candidate) -> None:
         """Fold one settled candidate into the strategy's picture of the archive.
@@ -287,4 +290,29 @@ class Learner(Protocol):
 
         Both are called in the one order that the archive has for candidates and facts. Facts
         of kinds that the strategy does not know, which another one has left, are to be ignored.
+        """
+
+
+@runtime_checkable
+class Heir(Protocol):
+    """A strategy that may begin with what other campaigns of the archive have learnt."""
+
+    inherits: Sequence[str]
+    """Names or ids of these campaigns."""
+
+    def inherit(
+        self,
+        campaign: str,
+        objectives: Sequence[Objective],
+        history: Iterable[Candidate | Recorded],
+    ) -> Sequence[AnyFact]:
+        """What to take over from one of them.
+
+        The engine records it before the first step, once: what the other campaign learns later
+        changes nothing.
+
+        Args:
+            campaign: Its id.
+            objectives: Its objectives.
+            history: All its candidates and facts, in the archive's order.
         """

@@ -12,13 +12,24 @@ from starlette.middleware.gzip import GZipMiddleware
 import metasearch
 from metasearch.web import assets, errors, login
 from metasearch.web.api import campaigns as campaigns_api
-from metasearch.web.api import candidates, points, progress, records, stream
+from metasearch.web.api import candidates, lineage, points, progress, records, stream
 from metasearch.web.feed import Feed
 from metasearch.web.folds import CostStore, HealthStore
+from metasearch.web.grid import GridStore
+from metasearch.web.pages import campaign as campaign_page
+from metasearch.web.pages import (
+    campaign_breakdown,
+    campaign_facts,
+    campaign_lineage,
+    candidate,
+    candidate_files,
+    candidate_pair,
+)
 from metasearch.web.pages import campaigns as campaigns_page
 from metasearch.web.points import PointStore
 from metasearch.web.readers import Readers
 from metasearch.web.security import Access, Guard
+from metasearch.web.soon import Soon
 
 
 def create_app(archive: Path, access: Access | None = None) -> FastAPI:
@@ -34,6 +45,7 @@ def create_app(archive: Path, access: Access | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        app.state.soon.close()
         readers.close()
 
     app = FastAPI(
@@ -51,9 +63,15 @@ def create_app(archive: Path, access: Access | None = None) -> FastAPI:
     app.state.health = HealthStore()
     app.state.costs = CostStore()
     app.state.feed = Feed(readers)
+    app.state.grids = GridStore()
+    app.state.soon = Soon(readers)
     for router in (assets.router, login.router, campaigns_page.router):
         app.include_router(router, include_in_schema=False)
-    for module in (campaigns_api, progress, candidates, records, points, stream):
+    for part in (campaign_page, campaign_lineage, campaign_breakdown, campaign_facts):
+        app.include_router(part.router, include_in_schema=False)
+    for part in (candidate, candidate_files, candidate_pair):
+        app.include_router(part.router, include_in_schema=False)
+    for module in (campaigns_api, progress, candidates, lineage, records, points, stream):
         app.include_router(module.router, prefix="/api")
     errors.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

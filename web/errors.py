@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -37,6 +37,15 @@ class Failure(NamedTuple):
 
 class Problem(BaseModel):
     """The body of every failed API request."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "error": "The archive has no campaign 'circle_pakcing'.",
+                "nearest": ["/c/circle_packing"],
+            }
+        }
+    )
 
     error: str
     """What is wrong with which value, and what to do."""

@@ -97,6 +97,10 @@ class Feed:
                 for run, news in (await run_in_threadpool(self._look, watched)).items():
                     self._tell(run, news)
                 await asyncio.sleep(INTERVAL)
+        except Exception:
+            _log.exception("The feed has failed; viewers will come back and start it again.")
+            for run in {viewer.run for viewer in self._viewers}:
+                self._tell(run, None)
         finally:
             self._task = None
 

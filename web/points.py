@@ -151,7 +151,7 @@ def _read_new(kept: _Kept, run: CampaignArchive) -> None:
     sign = run.objectives[0].gain(1.0) if run.objectives else 1.0
     evaluations = np.cumsum(evaluated) + kept.evaluations
     fresh: dict[str, Column] = {
-        "seq": np.array(new.seqs, np.int32),
+        "fact": np.array(new.seqs, np.int32),
         "number": np.array(new.numbers, np.int32),
         "outcome": np.array([OUTCOMES.index(outcome) for outcome in new.outcomes], np.uint8),
         "value": _drawn([np.nan if g is None else sign * g for g in new.gains]),
@@ -196,7 +196,7 @@ def _codes(names: tuple[str | None, ...], known: dict[str, int]) -> Column:
 
 def _values(kept: _Kept, run: CampaignArchive, metric: str) -> Column:
     values = kept.metrics.get(metric, np.empty(0, np.float32))
-    seqs = kept.columns["seq"]
+    seqs = kept.columns["fact"]
     if len(values) < len(seqs):
         new = seqs[len(values) :].tolist()
         found = run.values(metric, new[0] - 1, new[-1])
@@ -207,7 +207,7 @@ def _values(kept: _Kept, run: CampaignArchive, metric: str) -> Column:
 
 def _read_times(kept: _Kept, run: CampaignArchive) -> None:
     times = kept.costly.get("at", np.empty(0, np.float64))
-    new = kept.columns["seq"][len(times) :].tolist()
+    new = kept.columns["fact"][len(times) :].tolist()
     if new:
         found = run.times(new[0] - 1, new[-1])
         times = np.concatenate([times, np.array([found.get(seq, np.nan) for seq in new])])
@@ -218,7 +218,7 @@ def _read_spent(kept: _Kept, run: CampaignArchive) -> None:
     """What all calls that had ended when a candidate was settled have cost together."""
     usd = kept.costly.get("usd", np.empty(0, np.float64))
     tokens = kept.costly.get("tokens", np.empty(0, np.float64))
-    seqs = kept.columns["seq"]
+    seqs = kept.columns["fact"]
     start, new = len(usd), seqs[len(usd) :]
     if len(new):
         since = int(seqs[start - 1]) if start else 0
@@ -232,8 +232,8 @@ def _read_spent(kept: _Kept, run: CampaignArchive) -> None:
 
 
 def _chosen(kept: _Kept, columns: Mapping[str, Column], after: int) -> Points:
-    start = int(np.searchsorted(kept.columns["seq"], after, "right"))
-    count = len(kept.columns["seq"]) - start
+    start = int(np.searchsorted(kept.columns["fact"], after, "right"))
+    count = len(kept.columns["fact"]) - start
     every = max(1, -(-count // MAX_POINTS))
     places = np.arange(start, start + count, every)
     if every > 1:

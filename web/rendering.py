@@ -30,6 +30,11 @@ def page(request: Request, name: str, *, status: int = 200, **context: object) -
     return HTMLResponse(text, status)
 
 
+def from_text(text: str, **context: object) -> str:
+    """What a template gives that is no file: for trying out parts of pages."""
+    return _environment.from_string(text).render(**context)
+
+
 def ago(then: float | None) -> str:
     """How long ago something was: ``12s ago``."""
     return "never" if then is None else f"{quantities.duration(time.time() - then)} ago"
@@ -78,6 +83,7 @@ _environment.filters.update(
     score=lambda value: f"{value:.6g}",
     segment=segment,
     shown=shown,
+    size=quantities.size,
     usd=quantities.usd,
     utc=utc,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 WIDTH, HEIGHT, MARGIN = 60, 16, 1.5
 """Pixels."""
@@ -31,3 +32,53 @@ def step_line(points: Sequence[tuple[int, float]], end: int) -> str:
         places.append(f"{x:.1f},{y:.1f}")
         before = y
     return " ".join(places)
+
+
+class SmallChart(NamedTuple):
+    """A curve without axes, and what stands at its ends."""
+
+    points: str
+    """For ``<polyline points="...">`` in a box of :data:`BOX`."""
+    low: float
+    high: float
+
+
+BOX = (240, 72)
+"""Width and height that small charts are drawn in."""
+
+
+def curve(
+    xs: Sequence[float],
+    ys: Sequence[float],
+    end: float,
+    *,
+    steps: bool,
+    low: float | None = None,
+    high: float | None = None,
+) -> SmallChart:
+    """A curve over 0 to ``end``, as wide and high as its box.
+
+    Args:
+        xs: Rising.
+        ys: As many.
+        end: Of the x axis: steps go on until there.
+        steps: Whether a value holds until the next one, or the points are joined.
+        low: Of the y axis, for charts that are compared; by default the smallest value.
+        high: Likewise, the largest.
+    """
+    low = min(ys) if low is None else low
+    high = max(ys) if high is None else high
+    width, height = BOX[0] - 4, BOX[1] - 8
+
+    def spot(x: float, y: float) -> str:
+        share = (y - low) / (high - low) if high > low else 0.5
+        return f"{2 + width * min(1.0, x / (end or 1)):.1f},{4 + height * (1 - share):.1f}"
+
+    places = [spot(xs[0], ys[0])]
+    for before, x, y in zip(ys, xs[1:], ys[1:], strict=False):
+        if steps:
+            places.append(spot(x, before))
+        places.append(spot(x, y))
+    if steps:
+        places.append(spot(end, ys[-1]))
+    return SmallChart(" ".join(places), low, high)

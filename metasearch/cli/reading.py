@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from metasearch import quantities
 from metasearch.archive import CampaignArchive, CampaignSummary, Duplicates
-from metasearch.cli import commanding, ensembles, ideas, records
+from metasearch.cli import commanding, ensembles, health, ideas, insights, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.plot import step_plot
 from metasearch.cli.references import opened
@@ -95,6 +96,8 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         arms = ensembles.lines_of(run)
         duplicates = run.duplicates()
         counts = ideas.board_of(run).counts() if ideas.alone(summary) else None
+        learnt = insights.summary(run)
+        fares = health.latest(run)
         hints = hints_in_force(run.commands())
         marks = run.marks()
         commands = run.latest_commands(5)
@@ -102,6 +105,7 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
     if as_json:
         told: dict[str, object] = {"ensembles": [line._asdict() for line in arms]}
         told["novelty"] = records.novelty(duplicates)
+        told["health"] = asdict(fares) if fares else None
         told["hints"] = [commanding.record(each) for each in hints]
         told["favourites"], told["vetoes"] = list(marks.favourites), list(marks.vetoes)
         told["commands"] = [commanding.record(each) for each in commands]
@@ -136,6 +140,10 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         f"{quantities.count(summary.usage.tokens)} tokens, {quantities.usd(summary.usage.usd)}, "
         f"{quantities.duration(summary.seconds)}",
     )
+    if fares:
+        facts.add_row("health", str(fares))
+    if learnt:
+        facts.add_row("insights", learnt)
     for each in hints:
         facts.add_row(each.command.kind, one_line(f"{each.number} {each.command}", 200))
     if marks.favourites:

@@ -70,17 +70,19 @@ def listen(host: str, port: int, token: str | None) -> socket.socket:
     if token is not None and len(token) < MIN_TOKEN:
         raise UsageError(f"The token has {len(token)} characters; it needs {MIN_TOKEN} or more.")
     try:
-        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise UsageError(
             f"--host {host} is no address of this machine: {error.strerror}."
         ) from None
+    family, kind, protocol, _, place = found[0]
     if token is None and not ipaddress.ip_address(str(place[0]).partition("%")[0]).is_loopback:
         raise UsageError(
             f"--host {host} lets other machines in, and that needs a token. Here is a new one: "
             f"METASEARCH_TOKEN={secrets.token_urlsafe(24)}"
         )
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends small answers at once (TCP_NODELAY) only if the socket names its protocol.
+    listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(place)

@@ -132,7 +132,10 @@ class Width:
             return False
         if self._queue_is_long():
             return False
-        done = sum(step.evaluated and step.admitted.is_set() for step in self._in_flight)
+        done = sum(
+            step.evaluated and not step.evaluating and step.admitted.is_set()
+            for step in self._in_flight
+        )
         return active - done < self._standing.evaluations_left
 
     def _queue_is_long(self) -> bool:

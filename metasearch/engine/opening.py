@@ -11,9 +11,10 @@ from metasearch.campaign import Campaign, CampaignFile, Price, Role
 from metasearch.engine.observer import Observer
 from metasearch.errors import CampaignChanged, UsageError
 from metasearch.exchange import Exchange, ExchangeState
+from metasearch.facts import AnyFact
 from metasearch.models import Ledger, Recording, read_recording, source_of
 from metasearch.sandboxes.build import build_campaign_image
-from metasearch.step import Task
+from metasearch.step import Heir, Strategy, Task
 
 
 def open_run(
@@ -109,6 +110,28 @@ def _recorded(source: str, archive: Archive, run: CampaignArchive) -> Iterator[E
     return recorded.all_exchanges()
 
 
+def take_over(strategy: Strategy, archive: Archive, run: CampaignArchive) -> None:
+    """Record what the strategy begins with of other campaigns; once, after the seed is scored.
+
+    Raises:
+        UsageError: There is no such campaign, or it is this very run.
+    """
+    if not isinstance(strategy, Heir) or not strategy.inherits:
+        return
+    if run.recorded_at(0, 0) is not None or run.of_call(0, 0) is None:
+        return
+    facts: list[AnyFact] = []
+    for name in strategy.inherits:
+        other = archive.campaign(name)
+        if other.id == run.id:
+            raise UsageError(
+                f"{name!r} is the run that would inherit from itself; give the id of an earlier "
+                "run ('metasearch list')."
+            )
+        facts += strategy.inherit(other.id, other.resolved().objectives, other.history())
+    run.record_all(0, facts)
+
+
 def close_steps(run: CampaignArchive, strategy: str, observer: Observer) -> None:
     """End the steps that another strategy left unfinished: this one cannot go on with them."""
     steps = [record.number for record in run.unfinished_steps() if record.number > 0]
@@ -135,6 +158,7 @@ def task_of(campaign: Campaign) -> Task:
         packages=settings.sandbox.preload,
         seconds=settings.sandbox.timeout,
         memory=settings.sandbox.memory,
+        evaluations=settings.budget.evaluations,
     )
 
 

@@ -22,6 +22,7 @@ from metasearch.engine.opening import (
     ledger_of,
     open_run,
     recordings_for,
+    take_over,
     task_of,
     tell_commanded,
     tell_prompts,
@@ -146,6 +147,7 @@ async def _search(
                 close_steps(run, stored.strategy.name, observer)
             tell_prompts(before, campaign, observer)
             run.update(with_prices(asked, checked.result()))
+            take_over(strategy, archive, run)
             reason = await engine.run()
         best = engine.report().best
         test = settings.evaluator.test and reason != INTERRUPTED

@@ -126,6 +126,8 @@ class Services:
             if stored is not None:
                 return stored
         await self._admission(step)
+        while step.evaluated and role == "propose" and self._all_taken():
+            await self._gate.change()  # nothing is left that could measure another proposal
         reply = await self._outage.sit_out(
             lambda: self._models.ask(
                 step=step.number,
@@ -182,8 +184,8 @@ class Services:
         step.unusable = ""
         if look is not None:
             self._novelty.add(candidate.number, look)
-        while self._in_flight.evaluating >= self._standing.evaluations_left:
-            await self._gate.change()  # the last ones of the budget are under way
+        while self._all_taken():
+            await self._gate.change()
         step.evaluating += 1
         self._gate.wake()
         try:
@@ -230,6 +232,10 @@ class Services:
         while not self._in_flight.all_ended_before(before):
             await self._gate.change()
         return self.archive.of_steps(before, since)
+
+    def _all_taken(self) -> bool:
+        """Whether the last evaluations of the budget are under way."""
+        return self._in_flight.evaluating >= self._standing.evaluations_left
 
     async def _admission(self, step: LiveStep) -> None:
         """Wait until the step may cost something."""

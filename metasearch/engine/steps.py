@@ -15,7 +15,7 @@ from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.errors import ContextOverflow
 from metasearch.exchange import Message
-from metasearch.facts import AnyFact, Recorded, Selection
+from metasearch.facts import AnyFact, Recorded, Selection, Setting
 from metasearch.models import Arm
 from metasearch.operators.structured import once_more, question, read
 from metasearch.program import Program
@@ -189,7 +189,7 @@ class LiveStep:
     def record(self, fact: AnyFact) -> Recorded:
         """See :class:`metasearch.step.Step`."""
         position, self._facts = self._facts, self._facts + 1
-        self.learnt |= not isinstance(fact, Selection)
+        self.learnt |= not isinstance(fact, Selection | Setting)
         return self._services.record(self, position, fact)
 
     async def settled(self, before: int, since: int = 0) -> Sequence[Candidate]:

@@ -8,6 +8,7 @@ budgeted bandits (Tran-Thanh et al., arXiv 1204.1909; Xia et al., arXiv 1505.001
 Why only whether it improved, and not by how much: a share has no unit and no outliers. One
 lucky jump or a rescaled objective changes nothing, and the large gains at the beginning of a
 search do not drown the later ones. In return, many small steps count more than one large one.
+Only of repairs the reward is a share: see :mod:`metasearch.models.credit`.
 
 Improvements grow rare as a search goes on, for all arms alike, and an arm that was asked only
 early would look good for ever. So what lies back fades: with each further pull, of whichever
@@ -67,7 +68,8 @@ class Pull:
     """One settled proposal."""
 
     arm: Arm
-    improved: bool
+    reward: float
+    """1 if it improved and 0 if not; of a repair its credit, from 0 to 1."""
     usage: Usage
     """Of all calls that led to it."""
 
@@ -88,8 +90,7 @@ class Tally:
     def of(cls, pull: Pull) -> Tally:
         """A single pull."""
         usd, usage = pull.usage.usd, pull.usage
-        counted = float(pull.improved)
-        return cls(1.0, counted, usd or 0.0, float(usd is None), usage.tokens, usage.seconds)
+        return cls(1.0, pull.reward, usd or 0.0, float(usd is None), usage.tokens, usage.seconds)
 
     def plus(self, other: Tally, keep: float = 1.0) -> Tally:
         """The sum of both, with this one counted only so much."""

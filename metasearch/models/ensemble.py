@@ -16,6 +16,7 @@ from metasearch.campaign import Ensemble, ModelSection, Role
 from metasearch.candidate import Candidate
 from metasearch.exchange import Usage
 from metasearch.models.bandit import Arm, History, Pull, thompson, ucb
+from metasearch.models.credit import Repair
 from metasearch.objectives import Objective, dominates, gains
 
 _BANDITS = {"ucb": ucb, "thompson": thompson}
@@ -46,14 +47,15 @@ class Ensembles:
         """Fold one settled candidate: a pull of what answered last, for each role that did.
 
         It has improved if it is better than its first parent (the seed, if it has none); with
-        several objectives, if it dominates it. Any score is better than none. What was
-        rejected or failed has not improved, and has cost what it has cost.
+        several objectives, if it dominates it. What was rejected or failed has not improved,
+        and has cost what it has cost. Where the parent had failed, it is a repair, and is
+        credited by how it stands among all that have scores.
 
         Args:
             candidate: In the archive's order.
             calls: Of its step, before it was proposed.
         """
-        improved = self._improved(candidate)
+        reward = self._reward(candidate)
         usage = sum((call.usage for call in calls if call.since), Usage())
         answered = {call.role: call for call in calls if call.answered}
         for role, history in self.histories.items():
@@ -62,18 +64,25 @@ class Ensembles:
                 continue
             temperature = call.temperature if self._ensembles[role].temperatures else None
             arm = Arm(call.model, temperature, candidate.operator)
-            self.histories[role] = history.after(Pull(arm, improved, usage))
+            self.histories[role] = history.after(Pull(arm, reward, usage))
 
     def at(self, step: int) -> Choices:
         """What a step that opens now chooses by."""
         return Choices(self._settings, dict(self.histories), self._seed, step)
 
-    def _improved(self, candidate: Candidate) -> bool:
+    def _reward(self, candidate: Candidate) -> float:
         if not candidate.scored:
-            return False
-        own = self._gains[candidate.number] = gains(self._objectives, candidate.scores)
+            return 0.0
+        own = gains(self._objectives, candidate.scores)
         parent = self._gains.get(candidate.parents[0] if candidate.parents else 0)
-        return parent is None or dominates(own, parent)
+        if parent is not None:
+            reward = float(dominates(own, parent))
+        else:
+            others = self._gains.values()
+            beaten = sum(not dominates(other, own) for other in others)
+            reward = Repair(before=0.0, after=beaten / len(others) if others else 1.0).share()
+        self._gains[candidate.number] = own
+        return reward
 
 
 class Choices:

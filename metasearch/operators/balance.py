@@ -7,6 +7,7 @@ balance score of a parent falls either way.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -116,12 +117,17 @@ class Controller:
         """Whether temperatures are being tried."""
         return self._best is None
 
-    @property
-    def setting(self) -> Setting:
-        """What the next proposal should use; while probing, the temperature least tried."""
+    def choose(self, in_flight: Iterable[float] = ()) -> Setting:
+        """What the next proposal should use; while probing, the temperature least tried.
+
+        Args:
+            in_flight: Temperatures of proposals that are not settled yet: they count as tries.
+        """
         if self._best is not None:
             return self._best
-        least = min(self.temperatures, key=lambda t: len(self._probes.get(t, ())))
+        tries = Counter(in_flight)
+        tries.update({t: len(children) for t, children in self._probes.items()})
+        least = min(self.temperatures, key=lambda t: tries[t])
         return Setting(least, min(self.acceptances))
 
     def observe(self, temperature: float, child: Child) -> None:

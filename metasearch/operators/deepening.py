@@ -10,11 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+MOST_TURNS = 30
+"""Repair turns of one proposal, whatever the limit."""
 
 
 @dataclass(frozen=True)
 class Deepening:
     """The budgets ``b_k = start * growth^k``, as long as their sum stays within the limit."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     start: float
     """Above 0, in any unit."""
@@ -50,3 +58,26 @@ class Deepening:
             if given >= budget:
                 break
         return spent
+
+    def turns(self) -> list[bool]:
+        """The repair turns that the budgets allow, each with whether the work is re-examined in it.
+
+        That is the first turn of each budget but the first one. A budget of so many turns is
+        rounded down, but is at least one.
+        """
+        found: list[bool] = []
+        for number, budget in enumerate(self.budgets()):
+            if len(found) >= MOST_TURNS:
+                break
+            found += [number > 0, *[False] * (max(1, int(budget)) - 1)]
+        return found[:MOST_TURNS]
+
+
+Repairs = Annotated[int, Field(ge=0, le=10)] | Deepening
+"""Repair turns of a proposal: so many to correct an edit that cannot be used; or growing budgets
+of turns until the program works."""
+
+
+def repair_turns(repairs: Repairs) -> list[bool]:
+    """For each repair turn whether the work is re-examined in it."""
+    return repairs.turns() if isinstance(repairs, Deepening) else [False] * repairs

@@ -28,8 +28,8 @@ class Entry:
     """One insight and its record."""
 
     text: str
-    requires: str = ""
-    """Text that a program must hold for the insight to apply; empty if it always does."""
+    requires: tuple[str, ...] = ()
+    """Texts that a program must hold for the insight to apply; none if it always does."""
     wins: int = 0
     trials: int = 0
 
@@ -51,6 +51,10 @@ class InsightMemory:
     capacity: int = 200
     """With more than so many the one of least utility is forgotten, the oldest of them."""
     entries: dict[int, Entry] = field(default_factory=dict)
+
+    def copy(self) -> InsightMemory:
+        """As it is now, whatever is folded into this one later."""
+        return InsightMemory(self.capacity, dict(self.entries))
 
     def learn(self, number: int, entry: Entry, replaces: int | None = None) -> None:
         """Remember an insight; one that it is a better version of is forgotten.
@@ -89,7 +93,11 @@ class InsightMemory:
             program: Text of the program that is to be changed.
             limit: How many at most; one of them may be on probation.
         """
-        fitting = [n for n, entry in self.entries.items() if entry.requires in program]
+        fitting = [
+            number
+            for number, entry in self.entries.items()
+            if all(text in program for text in entry.requires)
+        ]
         alike = relevance(query, [self.entries[number].text for number in fitting])
         scores = {
             number: self.entries[number].utility * (_FLOOR + similarity)

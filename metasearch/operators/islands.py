@@ -159,6 +159,14 @@ class Archipelago:
         places = [feature.bin(candidate, self._seed_length) for feature in self._features]
         return None if None in places else tuple(place for place in places if place is not None)
 
+    def place(self, candidate: Candidate) -> tuple[float, ...]:
+        """Where on the grid a candidate stands, each axis from 0 to 1; its middle if it is none."""
+        return tuple(
+            0.5 if number is None else (number + 0.5) / feature.bins
+            for feature in self._features
+            for number in [feature.bin(candidate, self._seed_length)]
+        )
+
     def _migrate(self) -> None:
         """Offer each island's best to its neighbours; copies, nothing leaves."""
         leaving = [self.best(number) for number in range(len(self.islands))]

@@ -204,10 +204,20 @@ def _line(candidate: Candidate, task: Task) -> dict[str, object]:
     }
 
 
-def repair_message(ctx: Brief, reason: str, answer_format: str) -> Message:
-    """Say why the last answer could not be used and ask for it again."""
+def repair_message(
+    ctx: Brief, reason: str, answer_format: str, *, reexamine: bool = False
+) -> Message:
+    """Say why the last answer could not be used and ask for it again.
+
+    Args:
+        ctx: The step.
+        reason: What was wrong with it.
+        answer_format: The literal line that names the answer's format.
+        reexamine: Whether to ask for a look at all of the work first.
+    """
     answer = answer_rules(ctx, answer_format)
-    return Message(role="user", content=ctx.render("repair", reason=reason, answer=answer))
+    text = ctx.render("repair", reason=reason, reexamine=reexamine, answer=answer)
+    return Message(role="user", content=text)
 
 
 def thought_of(reply: str) -> str:

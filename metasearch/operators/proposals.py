@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from metasearch.archive import DIFFER
 from metasearch.candidate import Candidate, Outcome
 from metasearch.exchange import Message
+from metasearch.operators.deepening import Deepening, Repairs, repair_turns
 from metasearch.operators.edits import read_edit
 from metasearch.operators.prompts import (
     ANSWER_LIMIT,
     Shown,
     answer_rules,
     fence,
+    render_program,
     render_result,
     repair_message,
     shorten,
@@ -34,7 +36,7 @@ async def propose(
     *,
     answer_format: str,
     operator: str,
-    repairs: int = 1,
+    repairs: Repairs = 1,
     island: int | None = None,
 ) -> Candidate:
     """Ask for an edit of ``parent`` and evaluate the program it gives.
@@ -42,11 +44,16 @@ async def propose(
     An edit that cannot be used is archived as rejected; up to ``repairs`` times the model
     is told why, in the same conversation, and asked again. If it is rejected because an earlier
     candidate is the same or almost, the model is shown that one, once, and asked to differ.
+
+    With :class:`~metasearch.operators.deepening.Deepening` a program that fails is repaired, too,
+    and the next edit is one of the failed program. Between two budgets the model is asked to go
+    through all of its work again. Of the conversation only the latest answers are kept.
     """
     ctx.work_on(parent.candidate, island)
-    talk = list(conversation)
-    told = False
-    for attempt in range(repairs + 1):
+    deepening = isinstance(repairs, Deepening)
+    begun, told = list(conversation), False
+    talk = list(begun)
+    for reexamine in (*repair_turns(repairs), None):
         reply = await ctx.ask(talk, role="propose")
         proposal = read_edit(reply.text, parent.program)
         candidate = await ctx.evaluate(
@@ -56,12 +63,19 @@ async def propose(
             thought=thought_of(reply.text),
             island=island,
         )
-        if candidate.outcome is not Outcome.REJECTED or attempt == repairs:
+        rejected = candidate.outcome is Outcome.REJECTED
+        failed = deepening and candidate.outcome is not Outcome.SCORED
+        if reexamine is None or not (rejected or failed):
             break
-        talk.append(Message(role="assistant", content=shorten(reply.text, ANSWER_LIMIT)))
-        if candidate.duplicate_of is None or isinstance(proposal, Rejected):
+        answer = Message(role="assistant", content=shorten(reply.text, ANSWER_LIMIT))
+        talk = [*(begun if deepening else talk), answer]
+        if isinstance(proposal, Program) and not rejected:
+            operator, parent = "repair", Shown(candidate, proposal)
+            talk.append(_mend_message(ctx, parent, answer_format, reexamine=reexamine))
+            begun = talk = [*conversation, *talk[-2:]]
+        elif candidate.duplicate_of is None or isinstance(proposal, Rejected):
             operator = "repair"
-            talk.append(repair_message(ctx, candidate.error, answer_format))
+            talk.append(repair_message(ctx, candidate.error, answer_format, reexamine=reexamine))
         elif told:
             break
         else:
@@ -69,6 +83,18 @@ async def propose(
             original = show(ctx, ctx.archive.candidate(candidate.duplicate_of))
             talk.append(_differ_message(ctx, candidate, proposal, original, answer_format))
     return candidate
+
+
+def _mend_message(ctx: Step, failed: Shown, answer_format: str, *, reexamine: bool) -> Message:
+    """Show a program that failed and why, and ask to mend it."""
+    text = ctx.render(
+        "mend",
+        program=render_program(failed.program),
+        result=render_result(ctx, failed.candidate),
+        reexamine=reexamine,
+        answer=answer_rules(ctx, answer_format),
+    )
+    return Message(role="user", content=text)
 
 
 def _differ_message(

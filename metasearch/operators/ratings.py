@@ -7,7 +7,7 @@ them. A verdict that could not be read is a match without a score, and changes n
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +19,9 @@ START = 1200.0
 SCALE = 400 / math.log(10)
 """Rating points to one logit: 400 points are odds of 10 to 1."""
 
-_DAMPING = 0.7
-"""Undamped, steps along the diagonal oscillate where one pair has many matches."""
 _CONVERGED = 1e-9
-_STEPS = 10_000
+"""Logits of the largest step."""
+_STEPS = 200
 
 Vector = NDArray[np.float64]
 
@@ -87,35 +86,72 @@ def bradley_terry(items: int, matches: Iterable[Match]) -> list[Rating]:
     """Most probable ratings over all matches, whatever their order.
 
     Maximises ``sum w (S ln p + (1 - S) ln(1 - p)) - sum theta^2 / 2`` with
-    ``p = 1 / (1 + exp(theta_b - theta_a))`` by damped Newton steps along the diagonal of the
-    Hessian, each as costly as the matches are many. The prior, a standard normal, keeps the
-    ratings of the unbeaten finite. The error is ``SCALE / sqrt(1 + sum w p (1 - p))``. With a
-    thousand matches of one pair the ratings are still exact to a hundredth of a point.
+    ``p = 1 / (1 + exp(theta_b - theta_a))`` by damped Newton steps, each as costly as there are
+    pairs that have met. The prior, a standard normal, keeps the ratings of the unbeaten finite.
+    The error is ``SCALE / sqrt(1 + sum w p (1 - p))``.
+
+    Raises:
+        ArithmeticError: The steps do not become small.
     """
-    played = sorted((m.first, m.second, m.score, m.weight) for m in matches if m.score is not None)
-    a = np.array([m[0] for m in played], dtype=int)
-    b = np.array([m[1] for m in played], dtype=int)
-    score = np.array([m[2] for m in played], dtype=float)
-    weight = np.array([m[3] for m in played], dtype=float)
+    met: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for match in matches:
+        if match.score is not None:
+            one, other, won = match.first, match.second, match.score
+            if one > other:
+                one, other, won = other, one, 1 - won
+            met.setdefault((one, other), []).append((match.weight * won, match.weight))
+    pairs = sorted(met)
+    a = np.array([pair[0] for pair in pairs], dtype=int)
+    b = np.array([pair[1] for pair in pairs], dtype=int)
+    wins = np.array([math.fsum(won for won, _ in met[pair]) for pair in pairs])
+    weight = np.array([math.fsum(each for _, each in met[pair]) for pair in pairs])
 
     def per_item(first: Vector, second: Vector) -> Vector:
         return np.asarray(np.bincount(a, first, items) + np.bincount(b, second, items), float)
 
+    def hessian(bend: Vector) -> Callable[[Vector], Vector]:
+        def times(x: Vector) -> Vector:
+            pull = bend * (x[a] - x[b])
+            return x + per_item(pull, -pull)
+
+        return times
+
     theta = np.zeros(items)
-    bends = np.ones(items)
     for _ in range(_STEPS):
         p = 1 / (1 + np.exp(np.clip(theta[b] - theta[a], -300, 300)))
-        missing = weight * (score - p)
+        missing = wins - weight * p
         bend = weight * p * (1 - p)
         bends = 1 + per_item(bend, bend)
-        step = _DAMPING * (per_item(missing, -missing) - theta) / bends
-        theta += step
+        step = _solve(hessian(bend), bends, per_item(missing, -missing) - theta)
+        # So long a step cannot overshoot: over it no term's bend changes by more than e^far.
+        far = np.abs(step[a] - step[b]).max(initial=0)
+        theta += step * (math.log1p(far) / far if far else 1.0)
         if np.abs(step).max(initial=0) < _CONVERGED:
+            return [
+                Rating(START + SCALE * float(t), SCALE / math.sqrt(h))
+                for t, h in zip(theta, bends, strict=True)
+            ]
+    raise ArithmeticError(
+        f"the ratings of {items} items do not converge in {_STEPS} steps; "
+        f"one pair has matches of weight {weight.max():g}"
+    )
+
+
+def _solve(times: Callable[[Vector], Vector], diagonal: Vector, right: Vector) -> Vector:
+    """``x`` with ``times(x) = right`` by conjugate gradients, scaled by the diagonal."""
+    x, left = np.zeros_like(right), right.copy()
+    direction = left / diagonal
+    power = start = float(left @ direction)
+    for _ in range(4 * len(right)):
+        if power <= 1e-28 * start:
             break
-    return [
-        Rating(START + SCALE * float(t), SCALE / math.sqrt(h))
-        for t, h in zip(theta, bends, strict=True)
-    ]
+        image = times(direction)
+        length = power / float(direction @ image)
+        x += length * direction
+        left -= length * image
+        before, power = power, float(left @ (left / diagonal))
+        direction = left / diagonal + power / before * direction
+    return x
 
 
 def soft_verdict(probabilities: Sequence[float], exponent: float = 1.0) -> tuple[float, float]:

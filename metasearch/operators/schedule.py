@@ -12,6 +12,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict, Field
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -32,6 +34,17 @@ class Progress:
         if not budget > 0:
             raise ValueError(f"a budget is above 0, not {budget}")
         return cls(min(1.0, max(0.0, done / budget)), math.log(budget))
+
+
+class Schedule(BaseModel):
+    """Options of :func:`explore_probability`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    explore: float = Field(default=0.6, ge=0, le=1)
+    """Share of choices that explore at the beginning."""
+    exponent: float = Field(default=1.0, ge=0)
+    """0 keeps that share; the larger, the earlier it falls towards 0."""
 
 
 def explore_probability(progress: Progress, base: float, exponent: float) -> float:

@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections import deque
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.formats import EDITS, EditName
 from metasearch.objectives import dominates, gains
+from metasearch.operators.deepening import Repairs
 from metasearch.operators.prompts import evolve_message, show, task_message
 from metasearch.operators.proposals import propose
 from metasearch.step import Step, Task
+from metasearch.strategies.mechanisms import Steered
 
 
-class BaselineOptions(BaseModel):
+class BaselineOptions(Steered):
     """Options that all baselines share."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repairs: int = Field(default=1, ge=0, le=10)
+    repairs: Repairs = 1
     """Turns that the model gets to correct an edit that cannot be used."""
     edit: EditName = "files"
 
@@ -89,7 +89,12 @@ class IterativeRepair:
         if candidate.scored and (self.current is None or not self._worse(candidate, self.current)):
             self.current = candidate
             self.failures.clear()
-        elif self.current is not None and candidate.parents[:1] == (self.current.number,):
+        else:
+            self.turn_down(candidate)
+
+    def turn_down(self, candidate: Candidate) -> None:
+        """Fold: remember what did not help."""
+        if self.current is not None and candidate.parents[:1] == (self.current.number,):
             self.failures.append(candidate)
 
     async def step(self, ctx: Step) -> None:
@@ -129,6 +134,9 @@ class RandomParent:
         """Fold: remember who can be a parent."""
         if candidate.scored:
             self.scored.append(candidate.number)
+
+    def turn_down(self, candidate: Candidate) -> None:
+        """Fold: it can be no parent."""
 
     async def step(self, ctx: Step) -> None:
         """Ask for a better version of a random candidate."""

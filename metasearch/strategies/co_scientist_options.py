@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from metasearch.formats import EditName
+from metasearch.strategies.mechanisms import Steered
 
 Reflection = Literal["full", "deep", "observe", "simulate", "recurrent"]
 
 
-class CoScientistOptions(BaseModel):
+class CoScientistOptions(Steered):
     """Options of ``co_scientist``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     initial_ideas: int = Field(default=8, ge=1, le=200)
     """Ideas before the first one becomes a program."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate, Outcome
@@ -19,6 +19,7 @@ from metasearch.errors import CampaignError
 from metasearch.exchange import Message
 from metasearch.facts import Selection
 from metasearch.formats import EDITS, EditName
+from metasearch.operators.deepening import Repairs
 from metasearch.operators.parts import edit_line, printed_part, result_line, result_part
 from metasearch.operators.prompts import (
     Shown,
@@ -33,6 +34,7 @@ from metasearch.operators.selection import pick, score_child_weights
 from metasearch.operators.uct import rank_values
 from metasearch.prompts import Draft, Part
 from metasearch.step import Refused, Rejected, Step, Task
+from metasearch.strategies.mechanisms import Steered
 
 _CHILDREN = 8
 """Latest children of the parent that the diagnosis sees."""
@@ -55,10 +57,8 @@ class DarwinGodel:
     idea: ClassVar[str] = "every working program stays a possible parent; diagnose, then change it"
     roles: ClassVar[tuple[Role, ...]] = ("reflect", "propose")
 
-    class Options(BaseModel):
+    class Options(Steered):
         """Options of ``darwin_godel``."""
-
-        model_config = ConfigDict(frozen=True, extra="forbid")
 
         parents: Literal["score_child", "score", "best", "random"] = "score_child"
         """How parents are drawn: by score and number of children, by score alone, ..."""
@@ -70,7 +70,7 @@ class DarwinGodel:
         tolerance: float = Field(default=0.1, ge=0)
         diagnoses: int = Field(default=2, ge=1, le=5)
         """Attempts at a diagnosis; each is two calls if the first reply cannot be read."""
-        repairs: int = Field(default=1, ge=0, le=10)
+        repairs: Repairs = 1
         """Turns that the model gets to correct an edit that cannot be used."""
         edit: EditName = "files"
 

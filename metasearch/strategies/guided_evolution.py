@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate, Outcome
@@ -39,6 +39,7 @@ from metasearch.operators.rewriting import (
 from metasearch.prompts import Part
 from metasearch.step import Step, Task
 from metasearch.strategies.guided_evolution_pool import DIRECTIONS, PERSONAS, PromptPool
+from metasearch.strategies.mechanisms import Advised
 
 _BLOCK_LIMIT = 60_000
 """Characters of one block that a prompt shows. A longer one is not offered for change."""
@@ -69,10 +70,8 @@ class GuidedEvolution:
     idea: ClassVar[str] = "a genetic algorithm over blocks; models mutate, merge and transfer them"
     roles: ClassVar[tuple[Role, ...]] = ("propose",)
 
-    class Options(BaseModel):
+    class Options(Advised):
         """Options of ``guided_evolution``; the defaults are the paper's."""
-
-        model_config = ConfigDict(frozen=True, extra="forbid")
 
         initial: int = Field(default=144, ge=1, le=100_000)
         """Mutations of the seed that make the first population."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate, Outcome
@@ -19,6 +19,7 @@ from metasearch.exchange import Message
 from metasearch.facts import Match, Recorded, Selection, Value
 from metasearch.formats import EDITS, EditName
 from metasearch.operators.debate import LABELS, debate
+from metasearch.operators.deepening import Repairs
 from metasearch.operators.parts import (
     edit_diff,
     edit_line,
@@ -38,6 +39,7 @@ from metasearch.operators.proposals import propose
 from metasearch.operators.search_tree import BackupName, Norm, Policy, SearchTree, Select
 from metasearch.prompts import Draft, Part
 from metasearch.step import Refused, Step, Task
+from metasearch.strategies.mechanisms import Steered
 
 _BRANCHES = 10
 """Earlier children of a node that a prompt shows, the latest ones."""
@@ -62,10 +64,8 @@ class Mcts:
     idea: ClassVar[str] = "a tree of edits searched by UCT; later edits know what became of earlier"
     roles: ClassVar[tuple[Role, ...]] = ("propose", "value", "judge")
 
-    class Options(BaseModel):
+    class Options(Steered):
         """Options of ``mcts``."""
-
-        model_config = ConfigDict(frozen=True, extra="forbid")
 
         select: Select = "descent"
         """``descent`` from the root, or ``frontier``: the best of all nodes with room."""
@@ -90,7 +90,7 @@ class Mcts:
         agents: int = Field(default=5, ge=1, le=20)
         rounds: int = Field(default=3, ge=1, le=5)
         finalists: int = Field(default=5, ge=2, le=len(LABELS))
-        repairs: int = Field(default=1, ge=0, le=10)
+        repairs: Repairs = 1
         """Turns that the model gets to correct an edit that cannot be used."""
         edit: EditName = "files"
 

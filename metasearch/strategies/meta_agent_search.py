@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rapidfuzz.distance import Indel
 
 from metasearch.campaign import Role
@@ -39,6 +39,7 @@ from metasearch.operators.sections import sections
 from metasearch.program import Program, protection_breach
 from metasearch.prompts import Draft, Part
 from metasearch.step import Rejected, Step, Task
+from metasearch.strategies.mechanisms import Steered
 
 _MEMBERS = 200
 """Candidates that are considered for the prompt: so many of the best, and of the latest."""
@@ -76,10 +77,8 @@ class MetaAgentSearch:
     idea: ClassVar[str] = "a model that sees the whole archive designs, reflects twice, repairs"
     roles: ClassVar[tuple[Role, ...]] = ("propose",)
 
-    class Options(BaseModel):
+    class Options(Steered):
         """Options of ``meta_agent_search``; the defaults are the paper's."""
-
-        model_config = ConfigDict(frozen=True, extra="forbid")
 
         seeds: tuple[str, ...] = ()
         """Files of the campaign's folder: other main files, measured before anything is asked."""

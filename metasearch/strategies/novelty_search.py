@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from metasearch.campaign import Role
 from metasearch.candidate import Candidate
 from metasearch.errors import CampaignError
 from metasearch.formats import EDITS, EditName
+from metasearch.operators.deepening import Repairs
 from metasearch.operators.novelty_search import (
     Behaviour,
     NoveltyArchive,
@@ -32,6 +33,7 @@ from metasearch.operators.prompts import evolve_message, show, task_message
 from metasearch.operators.proposals import propose
 from metasearch.prompts import extended
 from metasearch.step import Step, Task
+from metasearch.strategies.mechanisms import Steered
 
 _SHOWN = 8
 """Behaviours that a prompt lists."""
@@ -44,10 +46,8 @@ class NoveltySearch:
     idea: ClassVar[str] = "the most novel behaviours are the parents; the best by fitness stays"
     roles: ClassVar[tuple[Role, ...]] = ("propose",)
 
-    class Options(BaseModel):
+    class Options(Steered):
         """Options of ``novelty_search``."""
-
-        model_config = ConfigDict(frozen=True, extra="forbid")
 
         descriptors: tuple[str, ...] = ()
         """Metrics that describe behaviour; by default all of ``evaluator.metrics``, and the
@@ -64,7 +64,7 @@ class NoveltySearch:
         """Of novelty against fitness, both by rank; 1 is novelty alone."""
         patience: int = Field(default=200, ge=1)
         """Scored candidates without a better one after which novelty alone counts."""
-        repairs: int = Field(default=1, ge=0, le=10)
+        repairs: Repairs = 1
         """Turns that the model gets to correct an edit that cannot be used."""
         edit: EditName = "files"
 

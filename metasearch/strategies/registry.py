@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from metasearch.campaign import CampaignFile, StrategySection
 from metasearch.errors import CampaignError, UsageError
 from metasearch.step import Strategy, Task
+from metasearch.strategies.mechanisms import assisted
 
 ENTRY_POINTS = "metasearch.strategies"
 
@@ -76,7 +77,7 @@ def load_strategy(section: StrategySection, task: Task) -> Strategy:
             said = f"unknown option{hint}" if unknown else f"{problem['msg']}"
             lines.append(f"strategy.options.{key} of {section.name}: {said}")
         raise CampaignError("\n".join(lines)) from None
-    return strategy(task, options)
+    return assisted(strategy(task, options), task, options)
 
 
 def strategies() -> list[StrategyInfo]:

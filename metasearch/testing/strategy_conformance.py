@@ -32,13 +32,13 @@ from metasearch.candidate import Candidate, EvaluationResult, Outcome, Score, St
 from metasearch.commands import Hint, Veto
 from metasearch.engine import Engine
 from metasearch.engine.observer import Silent
+from metasearch.engine.opening import task_of
 from metasearch.errors import ModelError
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
 from metasearch.models import Ledger
 from metasearch.models.offline.reply import reply
 from metasearch.program import Program
-from metasearch.step import Task
 from metasearch.strategies import load_strategy
 from metasearch.testing.scripted import ScriptedModels, ScriptedPool, failed
 
@@ -174,6 +174,7 @@ class StrategyConformance:
                     part.run()
                 except _Killed:
                     assert attempt is not None
+                    gc.collect()  # see _collect
                 bought += part.models.bought
                 evaluated += part.pool.evaluated
             assert _history(broken) == _history(whole), f"killed at moment {fatal} of {moments}"
@@ -362,11 +363,7 @@ class _Attempt:
         answers, measures = answer or suite.answer, evaluate or suite.measure
         self.models = _Models(run, partial(self._at_a_moment, answers))
         self.pool = ScriptedPool(partial(self._at_a_moment, measures))
-        task = Task(
-            description=campaign.settings.task,
-            objectives=campaign.objectives,
-            seed_program=campaign.seed_program,
-        )
+        task = task_of(campaign)
         run.mark_lost()
         ledger = Ledger(usd=None, tokens=None, spent=run.usage())
         strategy = load_strategy(campaign.settings.strategy, task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from metasearch.archive import Archive, CampaignArchive, OfMetric, OfText, Term, Wanted
+from metasearch.archive import NOW, Archive, CampaignArchive, OfMetric, OfText, Term, Wanted
 from metasearch.archive import browse_candidates as browsing
 from metasearch.candidate import Candidate
 from tests.archive.conftest import MakeCampaign, Propose
@@ -66,6 +66,27 @@ def test_a_list_tells_the_change_since_the_parent(
     assert changes[3] is None  # its parent waits
     assert changes[4] == 1.0
     assert changes[1] == 0.0
+
+
+@pytest.mark.parametrize("scanned", [1, 5, 1000])
+@pytest.mark.parametrize("limit", [1, 4, 1000])
+def test_events_are_paged_without_gaps(
+    run: CampaignArchive,
+    several: list[Candidate],
+    monkeypatch: pytest.MonkeyPatch,
+    limit: int,
+    scanned: int,
+) -> None:
+    monkeypatch.setattr(browsing, "SCANNED_EVENTS", scanned)
+    for kinds in ((), ("settled", "created")):
+        seen: list[int] = []
+        before: int | None = NOW
+        while before is not None:
+            page = run.events_before(before, kinds, limit)
+            seen += [event.seq for event in page.events]
+            before = page.following
+        everything = run.events(limit=1000)[::-1]
+        assert seen == [event.seq for event in everything if not kinds or event.kind in kinds]
 
 
 def test_text_is_taken_literally(run: CampaignArchive, several: list[Candidate]) -> None:

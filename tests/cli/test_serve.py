@@ -71,3 +71,8 @@ def test_what_is_no_archive_is_told_at_once(invoke: Invoke, tmp_path: Path) -> N
     assert result.exit_code == 1
     assert "is not a metasearch archive" in result.stderr
     assert path.read_text() == "not a database, but long enough"
+
+
+def test_small_answers_do_not_wait_for_more() -> None:
+    with listen("127.0.0.1", 0, None) as listener:
+        assert listener.proto == socket.IPPROTO_TCP

@@ -19,6 +19,7 @@ from metasearch.facts import (
     Plan,
     Review,
     Selection,
+    Setting,
     Shortcut,
     Value,
 )
@@ -36,6 +37,7 @@ EXAMPLES: tuple[AnyFact, ...] = (
         evidence=(3,),
         shortcut=Shortcut(name="shake", sequence=(Operation(name="append"),)),
     ),
+    Setting(temperature=0.4, acceptance=-0.5, evaluations=3, budget=10, reflects=True),
     Overview(purpose="feedback", text="Too many rings."),
     Phrasing(prompt="complex, expert", text="Rethink it.", generation=2),
 )

@@ -31,7 +31,7 @@ def load(folder: Path, **settings: object) -> Campaign:
 
 
 def x_of(text: str) -> int:
-    return int(re.findall(r"x = \(*(-?\d+)", text)[0])  # the offline model may put it into a term
+    return int(re.findall(r"x = \D*?(-?\d+)", text)[0])  # the offline model may put it into a term
 
 
 def bump(messages: Sequence[Message]) -> str:

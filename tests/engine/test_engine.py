@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -348,6 +349,35 @@ def test_several_evaluations_at_once_in_one_step_keep_the_budget(
     longer = load(folder, budget__evaluations=25, concurrency=4)
     assert run_once(longer, run, strategy=Broad(1)) == "evaluations"
     assert run.evaluations() == 25
+
+
+@pytest.mark.parametrize("concurrency", [4, 12, 24])
+def test_hardly_a_repair_is_paid_for_that_no_evaluation_is_left_for(
+    folder: Path, archive: Archive, concurrency: int
+) -> None:
+    campaign = load(folder, budget__evaluations=41, concurrency=concurrency)
+    run = archive.create(campaign)
+    numbers = itertools.count(1)
+
+    class Mending(Generations):
+        """Whatever a step makes first fails, and is mended once."""
+
+        async def step(self, ctx: Step) -> None:
+            seed = ctx.archive.candidate(0)
+            for operator in ("make", "mend"):
+                reply = await ctx.ask([Message(role="user", content="Go on.")], role="propose")
+                program = ctx.task.seed_program.replace({"program.py": reply.text})
+                await ctx.evaluate(program, parents=[seed], operator=operator)
+
+    engine, models, pool = engine_of(
+        campaign, run, answer=lambda messages: f"x = {next(numbers)}\n", strategy=Mending(1)
+    )
+    with run.hold():
+        assert asyncio.run(engine.run()) == "evaluations"
+    assert len(pool.evaluated) == 41
+    assert {c.operator for c in run.candidates()} == {"seed", "make", "mend"}
+    assert len(run.queued()) <= 1
+    assert len(models.bought) == 40 + len(run.queued())
 
 
 def test_an_extended_generation_waits_for_steps_of_the_run_before(

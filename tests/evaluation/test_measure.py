@@ -69,6 +69,21 @@ async def test_a_plain_evaluator_has_the_same_handle_without_await(measure: Meas
     assert result.feedback == "fine"
 
 
+async def test_a_program_that_prints_a_traceback_has_not_failed_and_one_without_result_has(
+    measure: Measure,
+) -> None:
+    async def evaluate(candidate: Candidate) -> dict[str, float]:
+        return {"score": await candidate.call("run")}
+
+    words = "Traceback (most recent call last):\nslurmstepd: error: killed"
+    prints = f"def run():\n    print({words!r})\n    return 1.0\n"
+    result = await measure(evaluate, files={"program.py": prints})
+    assert (result.outcome, result.stdout) == (Outcome.SCORED, words + "\n")
+    leaves = "import os\n\n\ndef run():\n    print('job done', flush=True)\n    os._exit(0)\n"
+    result = await measure(evaluate, files={"program.py": leaves})
+    assert result.outcome is Outcome.CRASHED
+
+
 async def test_no_sandbox_is_opened_for_an_evaluator_that_only_reads(
     measure: Measure, provider: UnsafeLocalProvider
 ) -> None:

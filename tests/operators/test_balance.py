@@ -78,32 +78,32 @@ def test_the_controller_lands_near_the_optimum(seed: int) -> None:
     parent = 0
     while controller.probing:
         parent += 1
-        temperature = controller.setting.temperature
+        temperature = controller.choose().temperature
         for child in proposals(temperature, parent, rng):
             controller.observe(temperature, child)
-    assert controller.setting.temperature == pytest.approx(0.5, abs=0.2)
+    assert controller.choose().temperature == pytest.approx(0.5, abs=0.2)
 
 
 def test_after_a_period_it_probes_again_from_nothing() -> None:
     controller = Controller([0.2, 0.9], probe_size=2, period=3, wanted=2)
     tried = []
     for number in range(4):
-        tried.append(controller.setting.temperature)
-        good = controller.setting.temperature == 0.9
+        tried.append(controller.choose().temperature)
+        good = controller.choose().temperature == 0.9
         controller.observe(tried[-1], Child(0, 1.0 if good else -1.0, str(number)))
     assert sorted(tried) == [0.2, 0.2, 0.9, 0.9]
-    assert controller.setting == Setting(0.9)
+    assert controller.choose() == Setting(0.9)
     for number in range(3):
         controller.observe(0.9, Child(0, 1.0, str(number)))
     for number in range(4):
-        temperature = controller.setting.temperature
+        temperature = controller.choose().temperature
         controller.observe(temperature, Child(0, 1.0 if temperature == 0.2 else None, str(number)))
-    assert controller.setting == Setting(0.2)
+    assert controller.choose() == Setting(0.2)
 
 
 def test_a_stricter_acceptance_is_chosen_when_it_leaves_what_is_useful() -> None:
     controller = Controller([0.5], acceptances=(-math.inf, 0.0), probe_size=4, wanted=2)
-    assert controller.setting.acceptance == -math.inf
+    assert controller.choose().acceptance == -math.inf
     for number, improvement in enumerate((1.0, 1.0, -1.0, None)):
         controller.observe(0.5, Child(0, improvement, str(number)))
-    assert controller.setting == Setting(0.5, 0.0)
+    assert controller.choose() == Setting(0.5, 0.0)

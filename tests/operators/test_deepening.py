@@ -6,10 +6,11 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from metasearch.operators.deepening import Deepening
+from metasearch.operators.deepening import MOST_TURNS, Deepening, Repairs, repair_turns
 
 
 def test_the_computed_example() -> None:
@@ -22,6 +23,8 @@ def test_the_computed_example() -> None:
 
 @given(st.floats(0.1, 10), st.floats(1.1, 4), st.floats(1, 1e4))
 def test_total_cost_and_triggers_are_bounded(start: float, growth: float, factor: float) -> None:
+    steps = math.log(factor, growth)
+    assume(factor == 1 or abs(steps - round(steps)) > 1e-9)  # rounding may take either side
     needed = start * factor
     budgets = Deepening(start, growth).needed(needed)
     assert budgets[-1] >= needed
@@ -42,3 +45,19 @@ def test_the_limit_ends_it() -> None:
 def test_budgets_that_do_not_grow_are_refused(start: float, growth: float) -> None:
     with pytest.raises(ValueError, match="grow by more than 1"):
         Deepening(start, growth)
+
+
+def test_turns_of_growing_budgets_re_examine_at_the_beginning_of_each_but_the_first() -> None:
+    assert Deepening(1, 2, limit=7).turns() == [False, True, False, True, False, False, False]
+    assert Deepening(2, 1.5, limit=5).turns() == [False, False, True, False, False]
+    assert len(Deepening(1, 2).turns()) == MOST_TURNS
+    assert repair_turns(3) == [False] * 3
+    assert repair_turns(0) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [11, -1, {"start": 0}, {"start": 1, "growth": 1}, {"start": 1, "rounds": 3}, "many"]
+)
+def test_wrong_repairs_are_refused(wrong: object) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Repairs).validate_python(wrong)

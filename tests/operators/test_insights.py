@@ -74,7 +74,7 @@ def test_only_one_on_probation_is_shown_and_it_alone_takes_the_blame() -> None:
 
 def test_what_does_not_fit_the_program_is_never_offered() -> None:
     memory = InsightMemory()
-    memory.learn(1, Entry("vectorise the loop", requires="for i in range", wins=9, trials=10))
+    memory.learn(1, Entry("vectorise the loop", requires=("for i in range",), wins=9, trials=10))
     assert memory.retrieve("vectorise the loop", "while True: pass") == []
     assert memory.retrieve("vectorise the loop", "for i in range(3): pass") == [1]
 

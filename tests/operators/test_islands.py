@@ -149,6 +149,29 @@ def test_fewer_links_delay_the_takeover() -> None:
     assert mean["sequence"] == mean["ring"] == 15.0
 
 
+def different_after(topology: Topology, steps: int, rng: random.Random) -> int:
+    """Of 16 items of different worth, if each step everyone copies a better random neighbour."""
+    sends = neighbours(topology, 16)
+    sources = [[i for i in range(16) if island in sends[i]] for island in range(16)]
+    items = rng.sample(range(16), 16)
+    for _ in range(steps):
+        items = [
+            max(mine, items[rng.choice(sources[i])]) if sources[i] else mine
+            for i, mine in enumerate(items)
+        ]
+    return len(set(items))
+
+
+def test_fewer_links_keep_more_diversity() -> None:
+    rng = random.Random(0)
+    mean = {
+        topology: statistics.mean(different_after(topology, 4, rng) for _ in range(200))
+        for topology in ("complete", "caveman", "circle", "sequence")
+    }
+    assert mean["complete"] + 1 < mean["caveman"]
+    assert mean["caveman"] + 0.5 < min(mean["circle"], mean["sequence"])
+
+
 def test_takeover_is_slower_on_a_ring_than_on_a_complete_graph() -> None:
     def generations(topology: str) -> int:
         population = Archipelago(

@@ -75,7 +75,10 @@ def test_agreement_leaves_out_what_tells_nothing() -> None:
     assert masked_agreement([], gains).share == 0.5
 
 
-@pytest.mark.parametrize(("correlation", "agreement"), [(0.0, 0.50), (0.3, 0.61), (0.7, 0.77)])
+@pytest.mark.parametrize(
+    ("correlation", "agreement"),
+    [(0.0, 0.50), (0.1, 0.54), (0.2, 0.57), (0.3, 0.61), (0.5, 0.69), (0.7, 0.77)],
+)
 def test_agreement_tells_how_far_judged_quality_is_fitness(
     correlation: float, agreement: float
 ) -> None:

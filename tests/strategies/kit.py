@@ -18,6 +18,7 @@ from metasearch.campaign_file import load_campaign
 from metasearch.candidate import Candidate, EvaluationResult
 from metasearch.engine import Engine
 from metasearch.engine.observer import Silent
+from metasearch.engine.opening import task_of
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
 from metasearch.models import Ledger
@@ -92,11 +93,7 @@ class Laboratory:
     @property
     def task(self) -> Task:
         """As strategies get it."""
-        return Task(
-            description=self.campaign.settings.task,
-            objectives=self.campaign.objectives,
-            seed_program=self.campaign.seed_program,
-        )
+        return task_of(self.campaign)
 
     def run(self, run: CampaignArchive, strategy: Strategy | None = None) -> str:
         """Run, or go on; returns the reason of its end."""

@@ -132,11 +132,11 @@ def test_what_an_early_stage_stopped_is_kept_below_all_whatever_its_numbers() ->
 
 def test_keep_better_and_other_ways_to_choose() -> None:
     machine = strategy(keep="better", tolerance=0.1, parents="best", accuracy="share")
-    worse = [candidate(4, 0, 0.11), candidate(5, 0, 0.09)]
+    worse = [candidate(4, 0, 0.11), candidate(5, 0, 0.09), candidate(6, 0, 0.1)]
     assert drawn(machine, *FAMILY, *worse) == {2: 1.0}
-    assert set(machine.gains) == {0, 1, 2, 3, 4}
+    assert set(machine.gains) == {0, 1, 2, 3, 4, 6}
     everyone = drawn(strategy(parents="random"), *FAMILY, *worse)
-    assert everyone == pytest.approx(dict.fromkeys(range(6), 1 / 6), abs=0.03)
+    assert everyone == pytest.approx(dict.fromkeys(range(7), 1 / 7), abs=0.03)
     alone = drawn(strategy(parents="score", accuracy="share"), *FAMILY)
     weights = [0.0474, 0.1192, 0.5, 0.2689]
     assert alone == pytest.approx({n: w / sum(weights) for n, w in enumerate(weights)}, abs=0.03)

@@ -58,6 +58,7 @@ class Desk:
             archive=SimpleNamespace(program=lambda candidate: programs[candidate.number]),
             render=Prompts().render,
             ask=self.ask,
+            work_on=lambda parent: None,
         )
 
     def member(self, number: int) -> Candidate:

@@ -15,6 +15,7 @@ from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
 from metasearch.facts import Match, Selection, Value
+from metasearch.strategies.mcts import Mcts
 from metasearch.testing.scripted import failed, scored
 from tests.engine.kit import load, run_once, x_of
 
@@ -167,6 +168,26 @@ def test_judged_values_decide_where_they_are_asked_to(folder: Path, archive: Arc
         assert child is not None
         parents[values] = child.parents
     assert parents == {"measured": (2,), "judged": (1,)}
+
+
+def test_a_node_without_a_valid_judgement_keeps_its_visit_and_its_measured_value(
+    folder: Path, archive: Archive
+) -> None:
+    def junk(talk: Talk) -> str:
+        return model(talk) if kind_of(talk) != "value" else "Great!"
+
+    paths = []
+    for values in ("measured", "judged"):
+        model = Model()
+        run = search(folder, archive, junk, 12, max_expansions=2, values=values)
+        paths.append([c.parents for c in run.candidates()])
+    assert paths[0] == paths[1]
+    assert len({parents for parents in paths[1] if parents}) > 3
+
+
+def test_the_discriminator_is_on_unless_it_is_turned_off() -> None:
+    assert Mcts.Options().debate_every > 0
+    assert (Mcts.Options().agents, Mcts.Options().rounds) == (5, 3)
 
 
 def test_steps_at_once_expand_different_nodes(folder: Path, archive: Archive) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from metasearch.archive import Archive
 from tests.web.kit import Serve, Visit, serving
+
+expect.set_options(timeout=20_000)  # other tests may keep the machine busy
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
 from metasearch.archive import Archive, CampaignArchive
 from metasearch.campaign import Campaign, CampaignFile
+from metasearch.candidate import EvaluationResult, Outcome
 from metasearch.cli.serve import listen
 from metasearch.program import Program
 from metasearch.web import Access, create_app
@@ -23,11 +25,13 @@ Serve = Callable[..., AbstractContextManager[httpx.Client]]
 
 
 @contextmanager
-def serving(archive: Path, access: Access | None = None) -> Iterator[httpx.Client]:
+def serving(
+    archive: Path, access: Access | None = None, app: FastAPI | None = None
+) -> Iterator[httpx.Client]:
     """A server of its own, and a client to it."""
     listener = listen("127.0.0.1", 0, None)
     config = uvicorn.Config(
-        create_app(archive, access), log_level="warning", timeout_graceful_shutdown=1
+        app or create_app(archive, access), log_level="warning", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -52,6 +56,14 @@ def add_run(archive: Archive, name: str, **settings: object) -> CampaignArchive:
         evaluator_files={"evaluator.py": "def evaluate(candidate): ...\n"},
     )
     return archive.create(campaign)
+
+
+def settle_one(run: CampaignArchive, number: int) -> None:
+    """One more candidate, which crashes, in a step of its own."""
+    step = run.open_step()
+    run.queue_candidate(step.number, 0, Program(files={"p.py": f"x = {number}"}), operator="o")
+    run.settle(number, EvaluationResult(outcome=Outcome.CRASHED, error="e"))
+    run.end_step(step.number)
 
 
 class Visit:

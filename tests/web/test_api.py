@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ from metasearch.candidate import Artifact, EvaluationResult, Outcome, Score, Sta
 from metasearch.exchange import Message, Usage
 from metasearch.program import Program
 from metasearch.web.points import COLUMNS
-from tests.web.kit import Serve, add_run
+from tests.web.kit import Serve, add_run, settle_one
 
 pytestmark = pytest.mark.slow
 
@@ -171,6 +172,31 @@ def test_a_known_version_is_not_sent_again(client: httpx.Client, base: str) -> N
         assert again.status_code == 304
         assert again.content == b""
         assert client.get(base + path, headers={"If-None-Match": '"x"'}).status_code == 200
+
+
+def test_what_is_kept_for_a_while_has_no_version(client: httpx.Client, base: str) -> None:
+    for path in ("/costs", "/health"):
+        assert "etag" not in client.get(base + path).headers
+
+
+def test_many_requests_at_once_while_an_engine_writes(tmp_path: Path, serve: Serve) -> None:
+    paths = ("", "/candidates", "/candidates/0", "/candidates/0/files", "/points", "/health")
+
+    def ask(turn: int) -> int:
+        path = f"/api/campaigns/busy{paths[turn % len(paths)]}"
+        answer = client.get(path)
+        if path.endswith("/points"):
+            assert answer.json()["number"] == list(range(answer.json()["count"]))
+        return answer.status_code
+
+    with Archive.open(tmp_path / "archive.db", create=True) as archive:
+        run = add_run(archive, "busy")
+        settle_one(run, 0)
+        with serve(tmp_path / "archive.db") as client, ThreadPoolExecutor(16) as threads:
+            answers = threads.map(ask, range(200))
+            for number in range(1, 60):
+                settle_one(run, number)
+            assert set(answers) == {200}
 
 
 def test_events_go_back_to_the_beginning(

@@ -58,4 +58,11 @@ def test_the_description_has_examples(client: httpx.Client) -> None:
         for operation in methods.values():
             assert operation["summary"]
             assert operation["description"]
-            assert "422" in operation["responses"] or "{" not in path
+            assert "422" in operation["responses"]
+            if "{campaign}" in path:
+                assert "404" in operation["responses"]
+    schemas = described["components"]["schemas"]
+    examples = {name for name, schema in schemas.items() if "example" in schema}
+    assert examples >= {"Problem", "Run", "CandidateItem", "EventItem"}
+    for name in examples:
+        assert set(schemas[name]["example"]) == set(schemas[name]["properties"])

@@ -12,9 +12,7 @@ import httpx
 import pytest
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.candidate import EvaluationResult, Outcome
-from metasearch.program import Program
-from tests.web.kit import Serve, add_run
+from tests.web.kit import Serve, add_run, settle_one
 
 pytestmark = pytest.mark.slow
 
@@ -36,13 +34,6 @@ def run(path: Path) -> Iterator[CampaignArchive]:
 def client(run: CampaignArchive, path: Path, serve: Serve) -> Iterator[httpx.Client]:
     with serve(path) as client:
         yield client
-
-
-def add(run: CampaignArchive, number: int) -> None:
-    step = run.open_step()
-    run.queue_candidate(step.number, 0, Program(files={"p.py": f"x = {number}"}), operator="o")
-    run.settle(number, EvaluationResult(outcome=Outcome.CRASHED, error="e"))
-    run.end_step(step.number)
 
 
 def messages(answer: httpx.Response) -> Iterator[Message]:
@@ -78,26 +69,29 @@ def watch(
 
 
 def test_what_happens_arrives_once(client: httpx.Client, run: CampaignArchive, path: Path) -> None:
-    before = run.version()[0]
+    """Over two connections, while candidates are added."""
 
-    def work() -> None:
+    def work(numbers: range) -> None:
         with Archive.open(path) as archive:
             own = archive.campaign(run.id)
-            for number in range(40):
-                add(own, number)
+            for number in numbers:
+                settle_one(own, number)
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    seen, last = watch(client, before + 60, query=f"?after={before}")
-    worker.join()
-    again, _ = watch(client, before + 160, {"Last-Event-ID": last})
-    expected = [event.seq for event in run.events(before, 10_000)]
-    assert seen + again == expected
+    before = run.version()[0]
+    seen: list[int] = []
+    last = str(before)
+    for numbers in (range(20), range(20, 40)):
+        worker = threading.Thread(target=work, args=(numbers,))
+        worker.start()  # each candidate is four facts
+        found, last = watch(client, before + 4 * numbers.stop, {"Last-Event-ID": last})
+        worker.join()
+        seen += found
+    assert seen == [event.seq for event in run.events(before, 10_000)]
 
 
 def test_a_page_goes_on_from_what_it_shows(client: httpx.Client, run: CampaignArchive) -> None:
     for number in range(300):
-        add(run, number)
+        settle_one(run, number)
     seen, _ = watch(client, run.version()[0], query="?after=3")
     assert seen == [event.seq for event in run.events(3, 10_000)]
 
@@ -129,11 +123,24 @@ def test_many_viewers_are_one_reader(client: httpx.Client, run: CampaignArchive)
         viewer.start()
     time.sleep(3)
     for number in range(10):
-        add(run, number)
+        settle_one(run, number)
     for viewer in viewers:
         viewer.join(20)
     assert len(counts) == 50
     assert min(counts) >= 20
+
+
+def test_a_campaign_that_is_gone_ends_its_stream(
+    client: httpx.Client, run: CampaignArchive, path: Path
+) -> None:
+    with client.stream("GET", "/api/campaigns/live/stream", timeout=20) as answer:
+        found = messages(answer)
+        assert next(found)[0] == "status"
+        time.sleep(1)
+        path.unlink()
+        Archive.open(path, create=True).close()
+        assert list(found) == []
+    assert client.get("/api/campaigns/live/stream").status_code == 404
 
 
 def test_an_unknown_campaign_has_no_stream(client: httpx.Client) -> None:

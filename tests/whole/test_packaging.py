@@ -54,7 +54,8 @@ def test_wheel_and_sdist_hold_one_root_and_run(tmp_path: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     roots = {name.split("/")[0] for name in names}
     assert {root for root in roots if not root.endswith(".dist-info")} == {"metasearch"}
-    for data in ("archive/schema.sql", "py.typed"):
+    web = ("templates/base.html", "static/app.css", "static/echarts-6.1.0/licenses/LICENSE-d3")
+    for data in ("archive/schema.sql", "py.typed", *(f"web/{name}" for name in web)):
         assert f"metasearch/{data}" in names
     assert any(name.startswith("metasearch/cli/templates/") for name in names)
     # The wheel alone, unpacked, with this environment's libraries but not its source tree.

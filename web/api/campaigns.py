@@ -86,6 +86,31 @@ class Budget(BaseModel):
 class Run(BaseModel):
     """One run of a campaign, as in the list."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": "circle_packing-ztfwew",
+                "name": "circle_packing",
+                "state": "finished",
+                "reason": "evaluations",
+                "strategy": "map_elites",
+                "models": ["offline/evolve"],
+                "objective": "sum_radii",
+                "direction": "maximize",
+                "best": {"candidate": 61, "score": 2.6133, "change": 1.638},
+                "evaluations": 100,
+                "outcomes": {"scored": 83, "invalid": 12, "crashed": 5},
+                "tokens": 92514,
+                "usd": 0.0,
+                "seconds": 75.2,
+                "budget": {"evaluations": 100, "usd": None, "tokens": None, "minutes": None},
+                "begun": 1795291447.2,
+                "last": 1795291522.9,
+                "host": "lab",
+            }
+        }
+    )
+
     id: str
     name: str
     state: State

@@ -55,6 +55,29 @@ CandidateFilterQuery = Annotated[CandidateFilter, Query()]
 class CandidateItem(BaseModel):
     """One candidate in a list; long texts are cut."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "number": 61,
+                "outcome": "scored",
+                "scores": {"sum_radii": 2.6133},
+                "private_scores": {},
+                "change": 0.0121,
+                "parents": [47],
+                "operator": "evolve",
+                "model": "offline/evolve",
+                "island": 1,
+                "name": "tighter corners",
+                "thought": "Move the four corner circles outwards first.",
+                "error": "",
+                "length": 2210,
+                "seconds": 0.41,
+                "usd": 0.0031,
+                "at": 1795291489.0,
+            }
+        }
+    )
+
     number: int
     outcome: str | None
     """``null`` while it waits for, or is in, evaluation."""

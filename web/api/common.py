@@ -29,8 +29,6 @@ TAGGED: dict[int | str, dict[str, Any]] = {
 
 
 def _run(
-    request: Request,
-    response: Response,
     archive: Reader,
     campaign: Annotated[
         str,
@@ -41,7 +39,14 @@ def _run(
         ),
     ],
 ) -> CampaignArchive:
-    run = find_run(archive, campaign)
+    return find_run(archive, campaign)
+
+
+UntaggedRun = Annotated[CampaignArchive, Depends(_run)]
+"""The campaign in the path, for answers that may change although no fact was added."""
+
+
+def _tagged(request: Request, response: Response, run: UntaggedRun) -> CampaignArchive:
     seq, state = run.version()
     tag = f'W/"{run.id}-{seq}-{state}"'
     if tag in (known.strip() for known in request.headers.get("if-none-match", "").split(",")):
@@ -50,7 +55,7 @@ def _run(
     return run
 
 
-Run = Annotated[CampaignArchive, Depends(_run)]
+Run = Annotated[CampaignArchive, Depends(_tagged)]
 """The campaign in the path. Its version is the answer's ``ETag``; a known one gets 304."""
 
 

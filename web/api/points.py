@@ -18,6 +18,7 @@ from metasearch.web.points import Points, PointStore
 router = APIRouter(tags=["campaigns"])
 
 ColumnName = Literal[
+    "fact",
     "number",
     "outcome",
     "value",
@@ -50,6 +51,8 @@ class PointColumns(BaseModel):
     """Names of the codes in ``outcome``."""
     operators: list[str]
     models: list[str]
+    fact: list[int] = []
+    """The seq at which each was settled."""
     number: list[int] = []
     outcome: list[int] = []
     value: list[float | None] = []
@@ -96,7 +99,7 @@ def points(
     after: Annotated[int, Query(ge=0, le=NOW, description="seq of what is there already.")] = 0,
     columns: Annotated[
         list[ColumnName],
-        Query(max_length=20, description="Only these; by default all but at, usd and tokens."),
+        Query(max_length=20, description="Only these; by default all but fact, at, usd, tokens."),
     ] = [],  # noqa: B006
     form: Annotated[
         Literal["auto", "json", "binary"],

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from metasearch.archive import NOW, CampaignArchive, Event, State
 from metasearch.facts import KINDS, Kind
-from metasearch.web.api.common import TAGGED, Run
+from metasearch.web.api.common import TAGGED, Run, UntaggedRun
 from metasearch.web.folds import CostStore, HealthStore
 
 router = APIRouter(tags=["campaigns"], responses=TAGGED)
@@ -73,6 +73,19 @@ class RunDetail(BaseModel):
 
 class EventItem(BaseModel):
     """That something happened."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "seq": 412,
+                "at": 1795291489.0,
+                "kind": "settled",
+                "step": 60,
+                "candidate": 61,
+                "detail": "scored",
+            }
+        }
+    )
 
     seq: int
     at: float
@@ -198,9 +211,8 @@ def events(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> EventList:
     """What happened, newest first."""
-    found = run.events_before(before or NOW, kind, limit)
-    following = found[-1].seq if len(found) == limit else None
-    return EventList(events=[as_item(event) for event in found], next=following)
+    page = run.events_before(before or NOW, kind, limit)
+    return EventList(events=[as_item(event) for event in page.events], next=page.following)
 
 
 @router.get("/campaigns/{campaign}/facts")
@@ -230,7 +242,7 @@ def facts(
 @router.get("/campaigns/{campaign}/costs")
 def costs(
     request: Request,
-    run: Run,
+    run: UntaggedRun,
     by: Annotated[
         Literal["model", "role", "operator"], Query(description="What is put together.")
     ] = "model",
@@ -257,7 +269,7 @@ def costs(
 @router.get("/campaigns/{campaign}/health")
 def health(
     request: Request,
-    run: Run,
+    run: UntaggedRun,
     window: Annotated[int, Query(ge=2, le=1000, description="Candidates in a row.")] = 50,
     last: Annotated[int, Query(ge=1, le=1000, description="So many rows, the latest.")] = 200,
 ) -> Health:

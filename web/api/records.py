@@ -17,8 +17,10 @@ router = APIRouter(tags=["candidates"])
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """An artifact may style itself, and nothing else: no script, no request, no form, no frame."""
 
-_PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"}
-_PLAIN = {"text/plain", "text/csv", "application/json"}
+PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"}
+"""What an ``<img>`` shows."""
+PLAIN = {"text/plain", "text/csv", "application/json"}
+"""What is shown as text."""
 
 
 class MessageItem(BaseModel):
@@ -109,7 +111,7 @@ def artifact(
     except KeyError:
         text = f"Candidate #{found.number} has no artifact {position}."
         raise NotFound(text) from None
-    known = attached.media_type if attached.media_type in _PICTURES | _PLAIN else ""
+    known = attached.media_type if attached.media_type in PICTURES | PLAIN else ""
     name = attached.name.rpartition("/")[2] or "artifact"
     headers = {
         "Content-Security-Policy": SANDBOX,

@@ -1,7 +1,9 @@
 // What every page needs.
 import { listen } from "./keys.js";
+import { followStream } from "./live.js";
 
 listen();
+followStream();
 
 // Every request of htmx may change something, so each one says where it comes from.
 document.addEventListener("htmx:config:request", (event) => {

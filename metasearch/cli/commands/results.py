@@ -172,6 +172,17 @@ def health(
 
 @commands.command(rich_help_panel="Results")
 @guarded
+def insights(
+    campaign: CampaignArgument, archive: ArchiveOption = None, as_json: JsonOption = False
+) -> None:
+    """What a campaign has learnt and still remembers: tips, and how often they helped."""
+    from metasearch.cli import insights as command
+
+    command.insights(archive, campaign, as_json=as_json)
+
+
+@commands.command(rich_help_panel="Results")
+@guarded
 def facts(
     campaign: CampaignArgument,
     kind: Annotated[

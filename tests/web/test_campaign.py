@@ -1,0 +1,220 @@
+"""The pages of one campaign, as a program sees them: what they show, and what they leave out."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from metasearch.archive import Archive, CampaignArchive
+from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
+from metasearch.facts import Insight
+from metasearch.program import Program
+from tests.web.kit import Serve, add_run, settle_one
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">\u202e'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "archive.db"
+
+
+@pytest.fixture
+def archive(path: Path) -> Iterator[Archive]:
+    with Archive.open(path, create=True) as archive:
+        yield archive
+
+
+@pytest.fixture
+def own(archive: Archive, path: Path, serve: Serve) -> Iterator[httpx.Client]:
+    with serve(path) as client:
+        yield client
+
+
+def score_one(run: CampaignArchive, parents: tuple[int, ...] = (), **values: float) -> int:
+    """One more scored candidate, in a step of its own."""
+    step = run.open_step()
+    number = run.queue_candidate(
+        step.number,
+        0,
+        Program(files={"p.py": f"x = {step.number}"}),
+        parents=parents,
+        operator=HOSTILE if parents else "seed",
+        name=HOSTILE,
+        thought=HOSTILE,
+    ).number
+    scores = {name: Score(value=value, low=value, high=value) for name, value in values.items()}
+    stage = StageResult(stage="evaluate", scores=scores, passed=True, seconds=0.1)
+    run.settle(number, EvaluationResult(outcome=Outcome.SCORED, stages=(stage,), seconds=0.1))
+    run.end_step(step.number)
+    return number
+
+
+def tabs_of(text: str) -> list[str]:
+    bar = text.partition('class="tabs"')[2].partition("</nav>")[0]
+    return re.findall(r">([^<>]+)</a>", html.unescape(bar))
+
+
+def test_the_first_page_tells_where_the_campaign_stands(
+    client: httpx.Client, campaign: str
+) -> None:
+    told = client.get(f"/api/campaigns/{campaign}").json()
+    text = client.get(f"/c/{campaign}").text
+    best = told["best"]["candidate"]
+    assert f'<a href="/c/{campaign}/{best}">#{best}</a>' in text
+    assert "<b>20</b> of 20" in text
+    assert "is better" in text
+    assert "since the seed" in text
+    newest = client.get(f"/api/campaigns/{campaign}/candidates").json()["candidates"][0]
+    assert f'id="candidate-{newest["number"]}"' in text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("candidates", "lineage", "lineage?view=tree", "grid", "islands", "operators"),
+        *("insights", "health", "events", "settings", "now", "strip"),
+    ],
+)
+def test_every_part_answers(client: httpx.Client, campaign: str, part: str) -> None:
+    assert client.get(f"/c/{campaign}/{part}").status_code == 200
+    assert client.get(f"/c/nobody/{part}").status_code == 404
+
+
+def test_parts_without_facts_are_absent(client: httpx.Client, campaign: str) -> None:
+    shown = tabs_of(client.get(f"/c/{campaign}").text)
+    assert shown == [
+        *("Overview", "Candidates", "Lineage", "Grid", "Islands"),
+        *("Operators & models", "Health", "Events", "Settings"),
+    ]
+    assert client.get(f"/c/{campaign}/front").status_code == 404
+
+
+def test_a_campaign_shows_the_parts_that_it_has(archive: Archive, own: httpx.Client) -> None:
+    run = add_run(
+        archive,
+        "two",
+        objectives={"score": "maximize", "cost": "minimize"},
+        strategy={"name": "hill_climb"},
+    )
+    score_one(run, score=1.0, cost=1.0)
+    step = run.open_step()
+    run.record(step.number, 0, Insight(text=HOSTILE, evidence=(0,)))
+    run.end_step(step.number)
+    shown = tabs_of(own.get("/c/two").text)
+    assert shown == [
+        *("Overview", "Candidates", "Lineage", "Front", "Operators & models"),
+        *("Insights", "Health", "Events", "Settings"),
+    ]
+    assert own.get("/c/two/grid").status_code == 404
+    text = own.get("/c/two/insights").text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+def test_the_front_is_what_nothing_beats(archive: Archive, own: httpx.Client) -> None:
+    run = add_run(archive, "two", objectives={"score": "maximize", "cost": "minimize"})
+    for values in ((1, 1), (3, 3), (2, 5), (0.5, 2)):
+        score_one(run, score=values[0], cost=values[1])
+    text = own.get("/c/two/front").text
+    table = text.partition('id="front"')[2]
+    assert re.findall(r"data-open href=\"/c/[^\"]+/(\d+)\"", table) == ["1", "0"]
+    assert own.get("/c/two/front?a=nothing").status_code == 422
+
+
+def test_text_of_candidates_is_inert_everywhere(archive: Archive, own: httpx.Client) -> None:
+    run = add_run(archive, "bad", objectives={"score": "maximize", "cost": "minimize"})
+    score_one(run, score=1.0, cost=1.0)
+    score_one(run, (0,), score=2.0, cost=1.0)
+    for part in ("", "/candidates", "/lineage", "/front", "/operators", "/events", "/now"):
+        answer = own.get(f"/c/bad{part}")
+        assert answer.status_code == 200
+        assert "<script>alert" not in answer.text
+        assert "<img src=x" not in answer.text
+        assert "\u202e" not in answer.text
+
+
+def test_a_campaign_without_candidates_says_so(archive: Archive, own: httpx.Client) -> None:
+    add_run(archive, "new", objectives={"score": "maximize", "cost": "minimize"})
+    assert "No candidate yet" in own.get("/c/new").text
+    for part in ("candidates", "lineage", "front", "grid", "operators", "health", "events"):
+        assert own.get(f"/c/new/{part}").status_code == 200, part
+
+
+def test_a_search_that_fails_says_why(archive: Archive, own: httpx.Client) -> None:
+    run = add_run(archive, "bad")
+    score_one(run, score=1.0)
+    with run.hold():
+        for number in range(1, 31):
+            settle_one(run, number)
+        assert "1 of the last 31 scored: 30 were crashed" in own.get("/c/bad").text
+
+
+def test_the_filter_names_the_wrong_term(client: httpx.Client, campaign: str) -> None:
+    answer = client.get(f"/c/{campaign}/candidates", params={"q": "operatr:evolve"})
+    assert answer.status_code == 422
+    assert "Did you mean operator?" in answer.text
+    fine = client.get(f"/c/{campaign}/candidates", params={"q": "operator:seed"})
+    assert re.findall(r'id="candidate-(\d+)"', fine.text) == ["0"]
+
+
+def test_the_list_goes_on_where_it_ended(archive: Archive, own: httpx.Client) -> None:
+    run = add_run(archive, "long")
+    for number in range(7):
+        settle_one(run, number)
+    seen = []
+    address = "/c/long/candidates?limit=3"
+    while address:
+        text = own.get(address).text
+        seen += re.findall(r'id="candidate-(\d+)"', text)
+        found = re.search(r'<a href="([^"]+)" rel="next">', text)
+        address = html.unescape(found[1]) if found else ""
+    assert seen == ["6", "5", "4", "3", "2", "1", "0"]
+
+
+def test_lineage_lists_ancestors_and_children(archive: Archive, own: httpx.Client) -> None:
+    run = add_run(archive, "tree")
+    score_one(run, score=1.0)
+    score_one(run, (0,), score=2.0)
+    score_one(run, (1,), score=1.5)
+    score_one(run, (1,), score=3.0)
+    text = own.get("/c/tree/lineage?focus=1").text
+    above, below = text.partition('id="relatives"')[2].split("Children of #1")
+    assert re.findall(r"data-open>#(\d+)", above) == ["0"]
+    assert re.findall(r"data-open>#(\d+)", below) == ["3", "2"]
+    tree = own.get("/api/campaigns/tree/lineage?focus=1").json()
+    assert tree["parent"] == [-1, 0, 1, 1]
+    assert tree["lane"] == [0, 0, 0, 1]
+    assert own.get("/c/tree/lineage?focus=99").status_code == 404
+
+
+def test_operators_are_counted(archive: Archive, own: httpx.Client) -> None:
+    run = add_run(archive, "ops")
+    score_one(run, score=1.0)
+    score_one(run, (0,), score=2.0)
+    score_one(run, (0,), score=0.5)
+    settle_one(run, 3)
+    text = own.get("/c/ops/operators").text
+    row = text.partition("alert(1)")[2].partition("</tr>")[0]
+    cells = [re.sub(r"<[^>]+>", "", cell).split() for cell in re.findall(r"<td.*?</td>", row, re.S)]
+    assert cells[:4] == [["2"], ["2"], ["2"], ["1", "50", "%"]]
+
+
+def test_settings_tell_what_is_no_default(client: httpx.Client, campaign: str) -> None:
+    text = client.get(f"/c/{campaign}/settings").text
+    bold = re.findall(r'class="bold"><td class="mono"><bdi[^>]*>([^<]+)', text)
+    assert "budget.evaluations" in bold
+    assert "sandbox.pids" not in bold
+
+
+def test_the_events_may_be_of_one_kind(client: httpx.Client, campaign: str) -> None:
+    every = client.get(f"/c/{campaign}/events").text
+    settled = client.get(f"/c/{campaign}/events?kind=settled").text
+    assert "queued" in every.partition("<tbody>")[2]
+    assert "queued" not in settled.partition("<tbody>")[2]

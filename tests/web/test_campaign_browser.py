@@ -1,0 +1,171 @@
+"""A campaign's pages in a real browser, while a real engine works on it and after."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.web.kit import Serve, Visit
+
+pytestmark = pytest.mark.slow
+
+SLOW = """
+import time
+
+_plain = evaluate
+
+
+def evaluate(candidate):
+    time.sleep(0.4)
+    return _plain(candidate)
+"""
+
+
+def drawn(page: Page) -> int:
+    """Candidates that the chart has drawn."""
+    figure = page.locator("figure.chart[data-count]")
+    figure.wait_for()
+    return int(figure.get_attribute("data-count") or 0)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Path]:
+    """The archive of a campaign that an engine in another process works on."""
+    folder, archive = tmp_path / "formula", tmp_path / "archive.db"
+    command = [sys.executable, "-m", "metasearch"]
+    subprocess.run([*command, "init", folder], check=True, stdout=subprocess.DEVNULL)
+    evaluator = folder / "evaluator.py"
+    evaluator.write_text(evaluator.read_text("utf-8") + SLOW, "utf-8")
+    words = ["--evaluations", "24", "--sandbox", "none", "--archive", str(archive)]
+    engine = subprocess.Popen([*command, "run", folder, *words], stdout=subprocess.DEVNULL)
+    while not archive.exists():
+        assert engine.poll() is None
+    yield archive
+    engine.terminate()
+    engine.wait(20)
+
+
+def test_a_running_campaign_is_seen_live(browser: Browser, running: Path, serve: Serve) -> None:
+    with serve(running) as client:
+        while not client.get("/api/campaigns/formula").is_success:
+            pass
+        context = browser.new_context(base_url=str(client.base_url))
+        visit = Visit(context.new_page())
+        page = visit.page
+        page.goto("/c/formula")
+        page.evaluate("window.same = true")
+        before = drawn(page)
+        expect(page.locator("[data-live-word]")).to_have_text("live")
+        expect(page.locator("#tiles")).to_contain_text("24 of 24", timeout=60_000)
+        expect(page.locator("#strip .state")).to_have_text("finished", timeout=30_000)
+        page.wait_for_function("document.querySelector('figure.chart').dataset.count >= 24")
+        assert drawn(page) > before
+        assert page.evaluate("window.same")  # never loaded again
+        best = client.get("/api/campaigns/formula").json()["best"]["candidate"]
+        expect(page.locator("#caption")).to_contain_text(f"#{best};")
+        expect(page.locator("#best")).to_contain_text(f"Best: #{best}")
+        newest = client.get("/api/campaigns/formula/candidates").json()["candidates"][0]
+        expect(page.locator(f"#candidate-{newest['number']}")).to_be_visible()
+        assert visit.faults == []
+        context.close()
+
+
+PARTS = (
+    *("", "/candidates", "/lineage", "/lineage?view=tree", "/grid", "/islands", "/operators"),
+    *("/health", "/events", "/settings"),
+)
+
+
+@pytest.mark.parametrize(
+    ("theme", "parts"), [("light", PARTS), ("dark", ("", "/lineage", "/grid", "/events"))]
+)
+def test_all_parts_are_accessible(
+    visit: Visit, campaign: str, theme: Literal["light", "dark"], parts: tuple[str, ...]
+) -> None:
+    visit.page.emulate_media(color_scheme=theme)
+    for part in parts:
+        visit.page.goto(f"/c/{campaign}{part}")
+        if part in ("", "/lineage", "/lineage?view=tree"):
+            drawn(visit.page)
+        assert visit.accessibility() == [], part
+
+
+def test_a_phone_shows_all_parts_without_scrolling_sideways(visit: Visit, campaign: str) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    for part in PARTS:
+        visit.page.goto(f"/c/{campaign}{part}")
+        assert visit.sideways() == 0, part
+
+
+def test_what_the_chart_shows_is_in_the_address(visit: Visit, campaign: str) -> None:
+    page = visit.page
+    page.goto(f"/c/{campaign}")
+    assert drawn(page) >= 20
+    page.locator("select[name=x]").select_option("tokens")
+    page.wait_for_url("**x=tokens**")
+    page.locator("select[name=by]").select_option("operator")
+    page.wait_for_url("**by=operator**")
+    page.reload()
+    expect(page.locator("select[name=x]")).to_have_value("tokens")
+    assert drawn(page) >= 20
+
+
+def click_candidate(page: Page, number: int, grid_x: float) -> None:
+    """Move over the chart's width until the readout names the candidate, and click there."""
+    box = page.locator("figure.chart .canvas").bounding_box()
+    assert box is not None
+    y = box["y"]
+    for step in range(int(box["height"] / 4)):
+        page.mouse.move(box["x"] + grid_x, y + 4 * step)
+        page.wait_for_timeout(30)
+        if page.locator(".readout").inner_text().startswith(f"#{number} "):
+            page.mouse.click(box["x"] + grid_x, y + 4 * step)
+            return
+    raise AssertionError(f"#{number} was not found at {grid_x}")
+
+
+@pytest.mark.parametrize("view", ["score", "tree"])
+def test_a_click_in_the_lineage_opens_the_candidate(visit: Visit, campaign: str, view: str) -> None:
+    page = visit.page
+    page.goto(f"/c/{campaign}/lineage?view={view}")
+    assert drawn(page) >= 20
+    page.locator("figure.chart").scroll_into_view_if_needed()
+    # The seed stands at the left end of the x axis.
+    click_candidate(page, 0, 76 if view == "score" else 20)
+    page.wait_for_url(f"**/c/{campaign}*/0")
+
+
+def test_the_keyboard_walks_the_candidates(visit: Visit, campaign: str) -> None:
+    page = visit.page
+    page.goto(f"/c/{campaign}/candidates")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("operator:seed")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=operator*")
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="#0", exact=True)).to_be_focused()
+
+
+def test_without_scripts_everything_is_readable(
+    browser: Browser, address: str, campaign: str
+) -> None:
+    context = browser.new_context(base_url=address, java_script_enabled=False)
+    page = context.new_page()
+    for part, text in (
+        ("", "Path to it"),
+        ("/lineage", "Ancestors of"),
+        ("/operators", "Improved parent"),
+        ("/islands", "Island 0"),
+        ("/grid", "cells have an elite"),
+        ("/events", "settled"),
+    ):
+        page.goto(f"/c/{campaign}{part}")
+        expect(page.locator("main")).to_contain_text(text)
+    context.close()

@@ -1,0 +1,195 @@
+// All candidates by number and score; edges of the path to the best and of one family.
+import { chart, paced } from "./charts.js";
+import { digits, fetchPoints, follow, joined } from "./columns.js";
+import { nearest, point } from "./near.js";
+
+const ALL_EDGES = 5000; // above, only those of what is in sight
+const MOST_CHILDREN = 500;
+
+const figure = document.querySelector("figure.chart[data-campaign]");
+const { campaign, base, direction, objective } = figure.dataset;
+const allEdges = figure.querySelector("[data-edges]");
+const wanted = () => ({ names: ["number", "value", "parent", "outcome", "record", "operator"] });
+
+let points = await fetchPoints(campaign, wanted());
+let places; // number -> place in the columns, -1 if unknown
+let focus = figure.dataset.focus === undefined ? -1 : Number(figure.dataset.focus);
+let colours;
+let instance;
+let dots;
+
+function index() {
+  const { number } = points.columns;
+  let most = 0;
+  for (const found of number) most = Math.max(most, found);
+  places = new Int32Array(most + 1).fill(-1);
+  number.forEach((found, place) => (places[found] = place));
+}
+
+const placeOf = (number) => (number >= 0 && number < places.length ? places[number] : -1);
+const drawn = (place) => points.columns.value[place] === points.columns.value[place];
+const spot = (place) => [points.columns.number[place], points.columns.value[place]];
+
+// Places of a candidate and its main ancestors, up to the first one.
+function line(number) {
+  const found = [];
+  for (let place = placeOf(number); place >= 0; ) {
+    found.push(place);
+    const parent = points.columns.parent[place];
+    if (parent >= points.columns.number[place]) break; // a file from elsewhere may claim a circle
+    place = placeOf(parent);
+  }
+  return found;
+}
+
+function childrenOf(number) {
+  const found = [];
+  const { parent } = points.columns;
+  for (let place = points.count - 1; place >= 0 && found.length < MOST_CHILDREN; place -= 1) {
+    if (parent[place] === number && drawn(place)) found.push(place);
+  }
+  return found;
+}
+
+function best() {
+  let found = -1;
+  for (let place = 0; place < points.count; place += 1) if (points.columns.record[place]) found = place;
+  return found < 0 ? -1 : points.columns.number[found];
+}
+
+function edges() {
+  const { number, parent } = points.columns;
+  const [low, high] = inSight();
+  const flat = [];
+  for (let place = 0; place < points.count; place += 1) {
+    const above = placeOf(parent[place]);
+    if (above < 0 || !drawn(place) || !drawn(above)) continue;
+    if (points.count > ALL_EDGES && (number[place] < low || number[above] > high)) continue;
+    flat.push(2, ...spot(above), ...spot(place));
+  }
+  return Float64Array.from(flat);
+}
+
+function inSight() {
+  const model = instance?.getModel().getComponent("xAxis", 0);
+  return model ? model.axis.scale.getExtent() : [-Infinity, Infinity];
+}
+
+// Those of a path whose labels have room, the latest first.
+function apart(path) {
+  const { number } = points.columns;
+  const room = places.length / 10;
+  const told = new Set();
+  let last = Infinity;
+  for (const place of path) {
+    if (last - number[place] < room) continue;
+    told.add(place);
+    last = number[place];
+  }
+  return told;
+}
+
+function option() {
+  const { number, value, operator } = points.columns;
+  const scored = [];
+  const failed = [];
+  dots = { x: number, y: value, lane: Float64Array.from(value, (found) => (found === found ? NaN : 0)) };
+  for (let place = 0; place < points.count; place += 1) {
+    if (drawn(place)) scored.push(number[place], value[place]);
+    else failed.push(number[place], 0);
+  }
+  const size = points.count > 20000 ? 2 : points.count > 2000 ? 3 : 5;
+  const path = line(best()).filter(drawn);
+  const told = apart(path);
+  const family = focus === best() ? [] : line(focus).filter(drawn);
+  const children = childrenOf(focus);
+  const here = placeOf(focus);
+  const label = (place) => `#${number[place]} ${points.operators[operator[place]] ?? ""}`;
+  const xAxis = { type: "value", min: 0, max: Math.max(1, places.length - 1), splitLine: { show: false } };
+  const dot = { type: "scatter", dimensions: ["x", "y"], large: true, largeThreshold: 500, progressive: 0, silent: true };
+  return {
+    grid: [
+      { left: 76, right: 40, top: 30, bottom: 76 },
+      { left: 76, right: 40, height: 14, bottom: 50 },
+    ],
+    xAxis: [
+      { ...xAxis, axisLabel: { show: false }, axisTick: { show: false }, axisLine: { onZero: false } },
+      { ...xAxis, gridIndex: 1, name: "number", nameLocation: "middle", nameGap: 26, axisLabel: { hideOverlap: true } },
+    ],
+    yAxis: [
+      { type: "value", scale: true, name: `${objective} (${direction === "minimize" ? "lower" : "higher"} is better)`, nameTextStyle: { align: "left", padding: [0, 0, 0, -50] }, axisLabel: { formatter: digits } },
+      { gridIndex: 1, type: "category", data: ["failed"], axisTick: { show: false } },
+    ],
+    legend: { top: 0, right: 30, left: 200, type: "scroll", data: ["path to the best", "ancestors of the focus", "children of the focus"] },
+    dataZoom: [
+      { type: "inside", xAxisIndex: [0, 1], zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
+      { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
+    ],
+    series: [
+      { ...dot, id: "scored", data: Float64Array.from(scored), symbolSize: size, itemStyle: { color: colours.muted, opacity: points.count > 2000 ? 0.35 : 0.6 } },
+      { ...dot, id: "failed", xAxisIndex: 1, yAxisIndex: 1, data: Float64Array.from(failed), symbol: "rect", symbolSize: size > 3 ? [3, 9] : size, itemStyle: { color: colours.failed, opacity: 0.35 } },
+      ...(allEdges?.checked ? [{ id: "edges", type: "lines", coordinateSystem: "cartesian2d", polyline: false, large: true, largeThreshold: 0, progressive: 0, silent: true, data: edges(), lineStyle: { color: colours.muted, width: 1, opacity: 0.15 } }] : []),
+      {
+        id: "path", name: "path to the best", type: "line", silent: true, data: path.map(spot), symbolSize: 6,
+        lineStyle: { width: 3, color: colours.series[0] }, itemStyle: { color: colours.series[0] },
+        showSymbol: true,
+        label: { show: true, position: "top", color: colours.text, formatter: ({ dataIndex }) => (told.has(path[dataIndex]) ? label(path[dataIndex]) : "") },
+      },
+      {
+        id: "ancestors", name: "ancestors of the focus", type: "line", silent: true, data: family.map(spot), symbolSize: 5, showSymbol: true,
+        lineStyle: { width: 1.5, color: colours.series[1] }, itemStyle: { color: colours.series[1] },
+      },
+      {
+        id: "children", name: "children of the focus", type: "lines", coordinateSystem: "cartesian2d", silent: true,
+        data: here >= 0 && drawn(here) ? children.map((place) => ({ coords: [spot(here), spot(place)] })) : [],
+        lineStyle: { color: colours.series[2], width: 1, opacity: children.length > 50 ? 0.2 : 0.7 }, itemStyle: { color: colours.series[2] },
+      },
+      {
+        id: "focus", type: "scatter", silent: true, symbolSize: 14, data: here >= 0 && drawn(here) ? [spot(here)] : [],
+        itemStyle: { color: "transparent", borderColor: colours.series[1], borderWidth: 3 },
+      },
+    ],
+  };
+}
+
+const redraw = () => instance.setOption({ animation: false, ...option() }, { replaceMerge: ["series"] });
+
+index();
+instance = await chart(figure.querySelector(".canvas"), (palette) => {
+  colours = palette;
+  return option();
+});
+figure.dataset.count = points.count;
+
+const own = focus;
+const showFamily = paced(redraw);
+point(instance, figure.querySelector(".readout"), {
+  base,
+  number: (place) => points.columns.number[place],
+  find: (pixel) => {
+    let found = nearest(instance, 0, dots, pixel);
+    if (!found.length) found = nearest(instance, 1, { x: dots.x, y: dots.lane }, pixel);
+    const next = found.length && drawn(found[0]) ? points.columns.number[found[0]] : own;
+    if (next !== focus) {
+      focus = next;
+      showFamily();
+    }
+    return found;
+  },
+  describe: (place, count) => {
+    const { number, value, outcome, parent, operator } = points.columns;
+    const words = [`#${number[place]}`, drawn(place) ? digits(value[place]) : points.outcomes[outcome[place]].replaceAll("_", " ")];
+    words.push(points.operators[operator[place]] ?? "");
+    if (parent[place] >= 0) words.push(`from #${parent[place]}`);
+    if (count > 1) words.push(`and ${count === 8 ? "more" : count - 1} close by`);
+    return words.join(" · ");
+  },
+});
+allEdges?.addEventListener("change", redraw);
+instance.on("datazoom", paced(() => allEdges?.checked && points.count > ALL_EDGES && redraw()));
+follow(campaign, wanted, () => points.seq, paced, (fresh) => {
+  points = joined(points, fresh);
+  index();
+  redraw();
+  figure.dataset.count = points.count;
+});
