@@ -35,29 +35,12 @@ from tests.strategies.recordings import KINDS, RecordedModel, Recording, kind_of
 EXAMPLE = Path(__file__).parents[2] / "examples" / "circle_packing"
 PACKING, TESTING = "Pack 26 circles", "Explain why small software projects"
 """The goals of the co-scientist's recordings; ideas for the second one are not measured."""
-TWICE = tuple(
-    f"co_scientist/{kind}"
-    for kind in (
-        "generate_explore",
-        "generate_debate",
-        "generate_assumptions",
-        "generate_expand",
-        "evolve_inspire",
-        "evolve_simplify",
-        "evolve_out_of_box",
-        "review_full",
-        "match_panel",
-    )
-)
-"""Still to be answered once more."""
-RESTORED = "meta_agent_search/repair-3"
-"""Undoes a failed change, and so gives the best entry once more: that is no new program."""
 F = TypeVar("F")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_prompt_has_been_answered_three_times(kind: str) -> None:
-    assert len(recordings(kind)) >= (2 if kind in TWICE else 3)
+    assert len(recordings(kind)) >= 3
 
 
 @pytest.mark.parametrize(
@@ -67,9 +50,6 @@ def test_a_reply_is_read(kind: str, name: str) -> None:
     recorded = recordings(kind)[name]
     assert kind_of(recorded.messages) == kind
     found = KINDS[kind].read(recorded)
-    if name == RESTORED:
-        assert found == Rejected("the edit leaves the program unchanged")
-        return
     assert not isinstance(found, Rejected | Refused), found.reason
     if isinstance(found, Program):
         assert found.digest != recorded.program.digest
@@ -110,7 +90,10 @@ def search(
     campaign = kit.load(folder, strategy, options, concurrency=1, budget__evaluations=evaluations)
     run = archive.create(campaign)
     Laboratory(campaign, archive, answer, measure).run(run)
-    assert all("unchanged" in c.error or "same program" in c.error for c in rejected(run))
+    reasons = [candidate.error for candidate in rejected(run)]
+    # A reply is given again, also for another block than the one that it was recorded for.
+    known = ("unchanged", "same program", "no longer defines")
+    assert [r for r in reasons if not any(part in r for part in known)] == []
     return run
 
 
