@@ -6,6 +6,7 @@ Prompts, the reading of replies and the offline model keep to these, so they sta
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import Literal
 
 COMPLETE_FILES = "Answer format: complete files"
@@ -24,6 +25,33 @@ EDITS: dict[EditName, str] = {
     "block": BLOCK,
 }
 """Option -> line of the prompt."""
+
+_LANGUAGES = {
+    ".py": "python",
+    ".c": "c",
+    ".h": "c",
+    ".cc": "cpp",
+    ".cpp": "cpp",
+    ".cu": "cuda",
+    ".go": "go",
+    ".java": "java",
+    ".js": "javascript",
+    ".jl": "julia",
+    ".json": "json",
+    ".md": "markdown",
+    ".rs": "rust",
+    ".sh": "bash",
+    ".toml": "toml",
+    ".ts": "typescript",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
+
+
+def language_of(path: str) -> str:
+    """What a fence calls the language of a file, by its ending; empty if it is not known."""
+    return _LANGUAGES.get(PurePosixPath(path).suffix, "")
+
 
 # Matched against one line at a time: over a whole text, patterns with several open ends take
 # time that grows with the square or the cube of its length.

@@ -19,6 +19,7 @@ from metasearch.cli.plot import step_plot
 from metasearch.cli.references import opened
 from metasearch.commands import hints_in_force
 from metasearch.errors import UsageError
+from metasearch.formats import language_of
 from metasearch.printable import one_line, printable
 from metasearch.program import Program
 
@@ -26,27 +27,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from metasearch.operators.idea_board import IdeaCounts
-
-_LANGUAGES = {
-    ".py": "python",
-    ".c": "c",
-    ".h": "c",
-    ".cc": "cpp",
-    ".cpp": "cpp",
-    ".cu": "cuda",
-    ".go": "go",
-    ".java": "java",
-    ".js": "javascript",
-    ".jl": "julia",
-    ".json": "json",
-    ".md": "markdown",
-    ".rs": "rust",
-    ".sh": "bash",
-    ".toml": "toml",
-    ".ts": "typescript",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-}
 
 
 def list_campaigns(file: Path | None, *, as_json: bool) -> None:
@@ -296,8 +276,9 @@ def source_text(text: str, path: str) -> Text:
     """Printable source text, coloured for its language."""
     from rich.syntax import Syntax
 
-    lexer = _LANGUAGES.get(Path(path).suffix, "text")
-    coloured = Syntax(text, lexer, theme="ansi_dark", background_color="default").highlight(text)
+    coloured = Syntax(
+        text, language_of(path) or "text", theme="ansi_dark", background_color="default"
+    ).highlight(text)
     coloured.rstrip()
     return coloured
 

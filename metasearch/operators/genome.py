@@ -98,7 +98,7 @@ def in_use(program: Program, task: str) -> list[Gene]:
     found = genes(program)
     alive = []
     for gene in found:
-        names = _defined(gene.text)
+        names = _defined(gene.path, gene.text)
         elsewhere = f"{_elsewhere(program, gene)}\n{task}"
         if not names or names & _words(elsewhere):
             alive.append(gene)
@@ -111,8 +111,9 @@ def needed_names(program: Program, gene: Gene) -> frozenset[str]:
     Those that the rest of the program mentions. If there is none, the gene is dead or has
     what the evaluator calls: then all its public functions and classes.
     """
-    used = _defined(gene.text) & _words(_elsewhere(program, gene))
-    return used or frozenset(n for n in _defined(gene.text, _CALLABLE) if not n.startswith("_"))
+    used = _defined(gene.path, gene.text) & _words(_elsewhere(program, gene))
+    public = _defined(gene.path, gene.text, _CALLABLE)
+    return used or frozenset(name for name in public if not name.startswith("_"))
 
 
 def read_gene(reply: str, program: Program, gene: Gene) -> Program | Rejected:
@@ -157,7 +158,7 @@ def _with_gene(text: str, program: Program, gene: Gene) -> Program | Rejected:
         return Rejected(breach)
     if (fault := does_not_parse(edited)) is not None:
         return fault
-    missing = needed_names(program, gene) - _defined(text)
+    missing = needed_names(program, gene) - _defined(gene.path, text)
     if missing:
         return Rejected(f"the block {gene.name!r} no longer defines {', '.join(sorted(missing))}")
     return edited
@@ -223,8 +224,12 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"[^\W\d]\w*", text))
 
 
-def _defined(text: str, kinds: tuple[type[ast.stmt], ...] = (ast.stmt,)) -> frozenset[str]:
+def _defined(
+    path: str, text: str, kinds: tuple[type[ast.stmt], ...] = (ast.stmt,)
+) -> frozenset[str]:
     """What statements of a text of Python bind at its top level; nothing if it is no Python."""
+    if not path.endswith(".py"):
+        return frozenset()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

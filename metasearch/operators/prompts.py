@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Protocol
 
 from metasearch.candidate import Candidate, Outcome
 from metasearch.exchange import Message
-from metasearch.formats import EDITS
+from metasearch.formats import EDITS, language_of
 from metasearch.program import Program, protected_text
 from metasearch.prompts import FEEDBACK_LIMIT, Draft, Part, fence, shorten
 from metasearch.step import Step, Task
@@ -47,7 +48,6 @@ _PRINTED = (1_500, 400)
 _FEEDBACK = (FEEDBACK_LIMIT, 1_000)
 """Likewise of its feedback or error."""
 
-_LANGUAGES = {"py": "python", "js": "javascript", "ts": "typescript", "rs": "rust", "sh": "bash"}
 _ANSWERS = {line: f"answer_{name}" for name, line in EDITS.items()}
 
 
@@ -74,8 +74,8 @@ def render_program(program: Program) -> str:
     """Each file under a heading of its own, in a fence."""
     parts = []
     for path, text in program.files.items():
-        suffix = path.rsplit(".", 1)[-1] if "." in path else ""
-        parts.append(f"### File: {path}\n{fence(text, _LANGUAGES.get(suffix, suffix))}")
+        language = language_of(path) or PurePosixPath(path).suffix[1:]
+        parts.append(f"### File: {path}\n{fence(text, language)}")
     return "\n".join(parts)
 
 

@@ -102,11 +102,13 @@ def _differ_message(
 ) -> Message:
     """Say which earlier candidate the last answer repeats, and ask for something else."""
     earlier = original.candidate
+    # What has been settled since then is left out: a step that is run again asks the same.
+    measured = earlier.outcome is not None and earlier.seq < candidate.seq
     text = ctx.render(
         "make_different",
         reason=candidate.error,
         number=earlier.number,
-        result=None if earlier.outcome is None else render_result(ctx, earlier),
+        result=render_result(ctx, earlier) if measured else None,
         difference=_difference(original.program, proposal),
         answer_rules=answer_rules(ctx, answer_format),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from metasearch.candidate import Candidate
 from metasearch.exchange import Message
-from metasearch.formats import BLOCK
+from metasearch.formats import BLOCK, language_of
 from metasearch.operators.genome import Gene, needed_names, read_gene, surroundings
 from metasearch.operators.prompts import (
     ANSWER_LIMIT,
@@ -126,4 +126,4 @@ def request_part(ctx: Step, template: str, program: Program, gene: Gene) -> Part
 
 def fenced(gene: Gene) -> str:
     """A block's text in a fence."""
-    return fence(gene.text, "python" if gene.path.endswith(".py") else "")
+    return fence(gene.text, language_of(gene.path))

@@ -1,8 +1,9 @@
 """offline/evolve: a model without network, key or neural network.
 
-It reads the program out of the prompt, changes its syntax tree by chance, and answers in the
-form that the prompt asks for. It makes every strategy run, and is the baseline that a
-language model has to beat.
+It reads the program out of the prompt, changes it by chance, and answers in the form that the
+prompt asks for: of Python the syntax tree, of a line of symbols in brackets the symbols, of any
+other text its numbers and lines. It makes every strategy run, and is the baseline that a language
+model has to beat.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from metasearch.formats import COMPLETE_FILES, JSON, SEARCH_REPLACE, file_named
+from metasearch.models.offline import symbols
 from metasearch.models.offline.opinions import Schema
 
 Files = dict[str, str]
@@ -49,6 +50,8 @@ class Request:
     """The last message, for its words."""
     topics: tuple[str, ...] = ()
     """Long words of the first message, which says what it is all about."""
+    alphabet: tuple[str, ...] = ()
+    """Symbols in brackets that the messages show in a row."""
 
 
 @dataclass
@@ -83,7 +86,15 @@ def read(messages: Sequence[Mapping[str, Any]], schema: Schema | None = None) ->
     else:
         form = Format.FILES
     last = texts[-1] if texts else ""
-    return Request(form, program, tuple(inspirations), schema, last, _topics(texts[:1]))
+    return Request(
+        form,
+        program,
+        tuple(inspirations),
+        schema,
+        last,
+        _topics(texts[:1]),
+        symbols.symbols_shown(texts),
+    )
 
 
 def _topics(texts: Sequence[str]) -> tuple[str, ...]:
@@ -140,9 +151,9 @@ def _programs(sections: Sequence[_Section]) -> tuple[Files, list[Files]]:
     unnamed: list[Files] = []
     for section in sections:
         files = section.files
-        bare = [text for language, text in section.bare if language in _CODE]
+        bare = [found for fence in section.bare if (found := _bare_program(*fence))]
         if not files and bare:
-            files = {"program.py": bare[0]}
+            files = bare[0]
         if not files:
             continue
         if _CURRENT.search(section.heading):
@@ -157,6 +168,13 @@ def _programs(sections: Sequence[_Section]) -> tuple[Files, list[Files]]:
         fences = [text for section in sections for language, text in section.bare if not language]
         current = {"program.py": fences[-1]} if fences and _looks_like_code(fences[-1]) else {}
     return current, [files for files in [*others, *unnamed] if files != current]
+
+
+def _bare_program(language: str, text: str) -> Files:
+    """The program that a fence without a file's name holds: Python, or a line of symbols."""
+    if language in _CODE:
+        return {"program.py": text}
+    return {"program.txt": text} if symbols.symbols_of(text) else {}
 
 
 def _looks_like_code(text: str) -> bool:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from metasearch.formats import language_of
 from metasearch.models.offline import opinions
 from metasearch.models.offline.prompt import Files, Format, Request, read
 from metasearch.models.offline.variation import Child, vary
@@ -33,7 +34,7 @@ def reply(
         return opinions.prose(rng)
     if request.format is Format.JSON:
         return _json(request, rng, temperature)
-    child = vary(request.program, request.inspirations, rng, temperature)
+    child = _child(request, rng, temperature)
     changed = {path: text for path, text in child.files.items() if text != request.program[path]}
     if not changed:
         return f"{opinions.UNINFORMED} It found no program that it could change."
@@ -41,6 +42,10 @@ def reply(
     many = len(request.program) > 1
     edits = [form(path, request.program[path], text, many) for path, text in changed.items()]
     return "\n\n".join([_thought(child), *edits]) + "\n"
+
+
+def _child(request: Request, rng: random.Random, temperature: float) -> Child:
+    return vary(request.program, request.inspirations, rng, temperature, request.alphabet)
 
 
 def _digest(messages: Sequence[Mapping[str, Any]], seed: int | None) -> int:
@@ -64,8 +69,7 @@ def _fenced(text: str, language: str) -> str:
 
 
 def _files(path: str, before: str, after: str, many: bool) -> str:
-    language = "python" if path.endswith(".py") else ""
-    return f"### File: {path}\n{_fenced(after, language)}"
+    return f"### File: {path}\n{_fenced(after, language_of(path))}"
 
 
 def _blocks(path: str, before: str, after: str, many: bool) -> str:
@@ -98,7 +102,7 @@ def _json(request: Request, rng: random.Random, temperature: float) -> str:
 
     def files() -> Files:
         if not changed and request.program:
-            changed.update(vary(request.program, request.inspirations, rng, temperature).files)
+            changed.update(_child(request, rng, temperature).files)
         return changed
 
     def code() -> str:

@@ -19,6 +19,7 @@ from metasearch.models.offline import (
     plain_text,
     regions,
     statements,
+    symbols,
     tables,
 )
 from metasearch.models.offline.draft import Donor, Draft
@@ -88,14 +89,23 @@ def vary(
     inspirations: Sequence[dict[str, str]],
     rng: random.Random,
     temperature: float,
+    alphabet: Sequence[str] = (),
 ) -> Child:
-    """A program that differs from ``files``, and parses if ``files`` do."""
+    """A program that differs from ``files``, and parses if ``files`` do.
+
+    Args:
+        files: The program.
+        inspirations: Others that parts may be taken from.
+        rng: All choices are its.
+        temperature: How much is changed at once.
+        alphabet: Symbols that a line of them may be made of.
+    """
     places = regions.editable(files)
     for _ in range(12):
         if not places:
             break
         place = rng.choices(places, weights=[1 + len(p.text) for p in places])[0]
-        changed = _vary_region(place, inspirations, rng, temperature)
+        changed = _vary_region(place, inspirations, rng, temperature, alphabet)
         if changed is None:
             continue
         text, done = changed
@@ -110,16 +120,13 @@ def _vary_region(
     inspirations: Sequence[dict[str, str]],
     rng: random.Random,
     temperature: float,
+    alphabet: Sequence[str],
 ) -> tuple[str, tuple[str, ...]] | None:
+    others = [o for files in inspirations if (o := regions.counterpart(place, files)) is not None]
     module = _parsed(place)
     if module is None:
-        text = plain_text.vary(place.text, rng)
-        return None if text is None else (text, ("change a line",))
-    donors: list[Donor] = [
-        functools.cache(functools.partial(_parsed, other))
-        for files in inspirations
-        if (other := regions.counterpart(place, files)) is not None
-    ]
+        return _vary_text(place, others, rng, temperature, alphabet)
+    donors: list[Donor] = [functools.cache(functools.partial(_parsed, other)) for other in others]
     draft = Draft(module, rng, place.outer, donors)
     done: list[str] = []
     family = _family(draft)
@@ -134,6 +141,23 @@ def _vary_region(
     if not done:
         return None
     return textwrap.indent(draft.module.code, place.indent), tuple(done)
+
+
+def _vary_text(
+    place: Region,
+    others: Sequence[Region],
+    rng: random.Random,
+    temperature: float,
+    alphabet: Sequence[str],
+) -> tuple[str, tuple[str, ...]] | None:
+    """A piece that is no Python: a line of symbols, or any other text."""
+    line = symbols.symbols_of(place.text)
+    if line is None:
+        text = plain_text.vary(place.text, rng)
+        return None if text is None else (text, ("change a line",))
+    donors = [donor for other in others if (donor := symbols.symbols_of(other.text))]
+    line, done = symbols.vary(line, donors, alphabet, _rounds(rng, temperature), rng)
+    return "".join(line), done
 
 
 def _rounds(rng: random.Random, temperature: float) -> int:
