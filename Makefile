@@ -1,6 +1,6 @@
 # make run   a first campaign, from a bare clone      make test   everything this machine allows
 # make check the linters and type checks              make clean  forget the environment
-.PHONY: setup docker chromium run test fast check bench clean
+.PHONY: setup docker chromium torch run test fast check bench clean
 PYTHON ?= python3
 ARCHIVE ?= $(or $(METASEARCH_ARCHIVE),.metasearch/archive.db)
 BIN := .venv/bin
@@ -12,7 +12,7 @@ run: setup
 	$(BIN)/metasearch run examples/circle_packing --archive $(ARCHIVE)
 	$(BIN)/metasearch best circle_packing --archive $(ARCHIVE)
 
-test: setup docker chromium
+test: setup docker chromium torch
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -40,6 +40,13 @@ chromium:
 	  echo "== installing chromium (for the tests of the web) =="; apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	} || echo "no Chromium here: its tests will be skipped"
+
+# Of a fixed version, so that pip takes the small wheel for processors where one is offered.
+torch: setup
+	@$(BIN)/python -c 'import importlib.util as u; raise SystemExit(not u.find_spec("torch"))' || { \
+	  echo "== installing torch (for the tests of the examples with networks) =="; \
+	  $(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0; \
+	} || echo "no torch here: its tests will be skipped"
 
 .venv/.ready: pyproject.toml
 	@echo "== setting up .venv (about a minute, once) =="

@@ -332,6 +332,9 @@ class SandboxSection(Frozen):
     """Packages imported once in a warm parent, so that candidates need not."""
     paths: tuple[str, ...] = ()
     """Files or folders of the host to show inside, read-only."""
+    hide: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], ...] = ()
+    """Installed packages that are empty inside: those that bring hidden data, say. In Docker
+    candidates see the image's packages only, whatever stands here."""
     gpus: float = Field(default=0, ge=0, le=64)
     """GPUs that each candidate has to itself, or a fraction below 1 of one that it shares."""
 

@@ -66,8 +66,8 @@ class SandboxSpec:
     paths: tuple[str, ...] = ()
     """Absolute host paths shown inside at the same place, read-only."""
     hidden: tuple[str, ...] = ()
-    """Absolute host paths that stay empty inside, though what they lie in is shown: the code of
-    an evaluator that is an installed package."""
+    """Absolute host paths that stay empty inside, though what they lie in is shown: packages, of
+    the campaign's choice and those that the evaluator is part of."""
     gpus: float = 0
     """How many each candidate needs: whole ones, or a fraction of one."""
     devices: tuple[LeasedDevice, ...] = ()

@@ -44,6 +44,15 @@ def packages() -> list[str]:
     return [path for path in sys.path if Path(path).name in names and Path(path).is_dir()]
 
 
+def places_of(package: str) -> list[str]:
+    """Where candidates would find an installed package: by import, or by its path."""
+    known = {*map(Path, packages()), *Path("/usr").glob("lib/python3*/*-packages")}
+    known |= {*Path("/usr").glob("local/lib/python3*/*-packages")}
+    known |= {folder.resolve() for folder in known}
+    places = [folder / name for folder in known for name in (package, f"{package}.py")]
+    return sorted(str(place) for place in places if place.exists())
+
+
 def interpreter() -> str:
     """The interpreter itself, behind the links of a virtual environment."""
     return str(Path(sys.executable).resolve())

@@ -145,6 +145,13 @@ class Candidate(_Handle):
         """The content of a file that the program wrote into its folder."""
         return await self._read(path)
 
+    async def renew(self) -> None:
+        """End the sandbox: the next call finds the program as it was written, in a fresh one.
+
+        Nothing that it computed, wrote or was given before is left, but what it returned.
+        """
+        await self._session.renew()
+
 
 class BlockingCandidate(_Handle):
     """The program under evaluation, inside its sandbox; for evaluators that are not async.
@@ -167,6 +174,10 @@ class BlockingCandidate(_Handle):
     def read(self, path: str) -> bytes:
         """As :meth:`Candidate.read`."""
         return self._wait(self._read(path))
+
+    def renew(self) -> None:
+        """As :meth:`Candidate.renew`."""
+        self._wait(self._session.renew())
 
     def _wait(self, work: Coroutine[object, object, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

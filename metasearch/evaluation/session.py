@@ -186,6 +186,11 @@ class Session:
                 await self._leave()
                 raise
 
+    async def renew(self) -> None:
+        """Close the sandbox, with all that the program did in it; the next use opens another."""
+        async with self._lock:
+            await self._leave()
+
     async def end(self) -> None:
         """Close the sandbox; what still uses it is cancelled, and no further use is allowed."""
         self._ended = True

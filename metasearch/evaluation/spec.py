@@ -17,6 +17,7 @@ from metasearch.errors import CampaignError
 from metasearch.outcome import Split
 from metasearch.sandboxes.base import LeasedDevice, Limits, SandboxSpec
 from metasearch.sandboxes.build import built_name
+from metasearch.sandboxes.rootfs import places_of
 
 if TYPE_CHECKING:
     from metasearch.campaign import Campaign, SandboxSection
@@ -139,6 +140,7 @@ def sandbox_spec(section: SandboxSection, campaign: Campaign) -> SandboxSpec:
         ),
         preload=section.preload,
         paths=tuple(str((campaign.folder / path).resolve()) for path in section.paths),
+        hidden=tuple(place for name in section.hide for place in places_of(name)),
         gpus=section.gpus,
         image=built_name(campaign.folder / section.build) if section.build else section.image,
         runtime=section.runtime,

@@ -76,6 +76,7 @@ class Worker:
                 spec = EvaluationSpec.from_json(first["spec"])
                 functions = load(spec)
                 hidden = own_code(functions.values(), spec.sandbox.preload)
+                hidden += spec.sandbox.hidden
                 spec = replace(spec, sandbox=replace(spec.sandbox, hidden=hidden))
                 # Those who import for candidates with GPUs show them, and begin with a lease.
                 ahead = () if spec.sandbox.gpus else spec.sandbox.preload

@@ -605,3 +605,22 @@ async def test_an_evaluator_that_forgets_to_be_async_is_told(measure: Measure) -
 
     with pytest.raises(EvaluatorError, match="async def"):
         await measure(evaluate)
+
+
+async def test_a_renewed_candidate_remembers_nothing(measure: Measure) -> None:
+    async def evaluate(candidate: Candidate) -> dict[str, float]:
+        before = [await candidate.call("count") for _ in range(2)]
+        await candidate.renew()
+        await candidate.renew()
+        assert [*before, await candidate.call("count")] == [1, 2, 1]
+        return {"score": 1.0}
+
+    def evaluate_blocking(candidate: BlockingCandidate) -> dict[str, float]:
+        candidate.renew()
+        before = [candidate.call("count") for _ in range(2)]
+        candidate.renew()
+        assert [*before, candidate.call("count")] == [1, 2, 1]
+        return {"score": 1.0}
+
+    for function in (evaluate, evaluate_blocking):
+        assert (await measure(function)).outcome is Outcome.SCORED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -23,10 +24,14 @@ class LocalCandidate:
         self.attached: dict[str, str | bytes] = {}
         self.said = ""
         self.calls: list[tuple[Any, ...]] = []
+        self.renewed: list[int] = []
 
     async def call(self, function: str, *args: Any) -> Any:
         self.calls.append((function, *args))
         return self.functions[function.rpartition(":")[2]](*args)
+
+    async def renew(self) -> None:
+        self.renewed.append(len(self.calls))
 
     def attach(self, name: str, content: str | bytes) -> None:
         self.attached[name] = content
@@ -76,3 +81,22 @@ def harness() -> Iterator[Callable[[Callable[..., Any]], ModuleType]]:
 @pytest.fixture
 def candidate() -> type[LocalCandidate]:
     return LocalCandidate
+
+
+@pytest.fixture
+def beside() -> Iterator[Callable[[str, str], ModuleType]]:
+    """Loads a module of an example's folder, with its neighbours importable."""
+    folders: list[str] = []
+    known = set(sys.modules)
+
+    def make(example: str, name: str) -> ModuleType:
+        folders.append(str(ROOT / example))
+        sys.path.insert(0, folders[-1])
+        return importlib.import_module(name)
+
+    yield make
+    for folder in folders:
+        sys.path.remove(folder)
+    for name in set(sys.modules) - known:
+        if str(ROOT) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]

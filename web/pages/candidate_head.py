@@ -57,9 +57,6 @@ class Head(NamedTuple):
     background: Background
     hints: tuple[Commanded, ...]
     """What people said that its prompt showed."""
-    favourite: bool
-    veto: str | None
-    """Why people do not want it; perhaps empty."""
     tabs: tuple[Tab, ...]
 
     def kept(self, tab: str) -> str:
@@ -88,7 +85,6 @@ def head(run: CampaignArchive, found: Candidate) -> Head:
     best = run.best()
     background = run.background(found)
     hints = tuple(run.commanded(each) for each in run.steered_by(number)[:_HINTS])
-    marks = run.marks()
     spent = Usage()
     for call in run.calls_before(number):
         if call.since:
@@ -107,8 +103,6 @@ def head(run: CampaignArchive, found: Candidate) -> Head:
         best=best[0].number if best else None,
         background=background,
         hints=hints,
-        favourite=number in marks.favourites,
-        veto=marks.vetoes.get(number),
         tabs=tuple(_tabs(run, found, sum(map(len, background)) + len(hints))),
     )
 
