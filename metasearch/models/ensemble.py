@@ -9,6 +9,7 @@ the archive as of the step's opening, before a crash as after it.
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 from metasearch.archive import CallBefore, CampaignArchive
@@ -20,6 +21,9 @@ from metasearch.models.credit import Repair
 from metasearch.objectives import Objective, dominates, gains
 
 _BANDITS = {"ucb": ucb, "thompson": thompson}
+
+_COMPARED = 500
+"""Latest scored candidates that a repair is compared with; all would cost more and more."""
 
 
 def draw(ensemble: Ensemble, rng: random.Random) -> Arm:
@@ -42,6 +46,7 @@ class Ensembles:
         self._objectives = objectives
         self._seed = seed
         self._gains: dict[int, tuple[float, ...]] = {}
+        self._latest: deque[tuple[float, ...]] = deque(maxlen=_COMPARED)
 
     def observe(self, candidate: Candidate, calls: Sequence[CallBefore]) -> None:
         """Fold one settled candidate: a pull of what answered last, for each role that did.
@@ -49,7 +54,7 @@ class Ensembles:
         It has improved if it is better than its first parent (the seed, if it has none); with
         several objectives, if it dominates it. What was rejected or failed has not improved,
         and has cost what it has cost. Where the parent had failed, it is a repair, and is
-        credited by how it stands among all that have scores.
+        credited by how it stands among the latest that have scores.
 
         Args:
             candidate: In the archive's order.
@@ -78,10 +83,11 @@ class Ensembles:
         if parent is not None:
             reward = float(dominates(own, parent))
         else:
-            others = self._gains.values()
-            beaten = sum(not dominates(other, own) for other in others)
-            reward = Repair(before=0.0, after=beaten / len(others) if others else 1.0).share()
+            beaten = sum(not dominates(other, own) for other in self._latest)
+            standing = beaten / len(self._latest) if self._latest else 1.0
+            reward = Repair(before=0.0, after=standing).share()
         self._gains[candidate.number] = own
+        self._latest.append(own)
         return reward
 
 
