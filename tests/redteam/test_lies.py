@@ -181,10 +181,21 @@ async def test_no_placement_uses_fewer_bins_than_the_items_need(rng: Any, thrift
     assert bins.excess(items, len(rooms)) >= 0
 
 
+ELSEWHERE = {
+    "examples/arc_agents": "examples/test_arc_agents.py",
+    "examples/cifar10": "examples/test_cifar10.py",
+    "examples/image_classifier": "examples/test_image_classifier.py",
+    "examples/mgsm_agents": "whole/test_agent_examples.py",
+    "examples/molecules": "examples/test_molecules.py",
+}
+"""Evaluators that need a model, torch or other packages: where they are lied to."""
+
+
 def test_no_evaluator_is_left_out() -> None:
     shipped = {
         os.path.relpath(file.parent, ROOT)
         for folder in ("examples", "metasearch/cli/templates")
         for file in (ROOT / folder).rglob("evaluator.py")
     }
-    assert shipped == set(LIES)
+    assert shipped == LIES.keys() | ELSEWHERE.keys()
+    assert all((ROOT / "tests" / file).is_file() for file in ELSEWHERE.values())
