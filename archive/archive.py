@@ -106,7 +106,7 @@ class CampaignArchive(Lease, Browsing, Relatives, Columns, Journal, Records, Cos
             outcomes={outcome.value: progress[outcome] for outcome in Outcome},
             best=best[0] if best else None,
             usage=as_usage(progress),
-            settings=self._identity.settings,
+            settings=self.settings_in_force(),
             evaluator_digest=self.evaluator_digest,
             seed_digest=self.seed_digest,
         )
@@ -252,7 +252,15 @@ class Archive:
 
     def browse(self, wanted: Wanted) -> RunPage:
         """Runs in a list for people: found, sorted, and a page at a time."""
-        return browse_campaigns.list_runs(self._database, wanted)
+        found = browse_campaigns.list_runs(self._database, wanted)
+        extended = browse_campaigns.extended(self._database)
+        runs = tuple(
+            run._replace(settings=self.campaign(run.id).settings_in_force())
+            if run.key in extended
+            else run
+            for run in found.runs
+        )
+        return found._replace(runs=runs)
 
     def best_of(self, run: ListedRun) -> Best | None:
         """How a listed run came to its best score; ``None`` if nothing is scored."""

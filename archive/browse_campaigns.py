@@ -35,6 +35,7 @@ FROM campaign AS c
 ORDER BY c.key DESC
 """
 # Thinned out to at most 60 points, the last one always among them.
+_EXTENDED = "SELECT DISTINCT campaign FROM command WHERE kind IN ('extend', 'concurrency')"
 _LINE = """
 SELECT evaluations, score FROM (
     SELECT evaluations, score, row_number() OVER (ORDER BY seq DESC) - 1 AS place,
@@ -168,6 +169,12 @@ def list_runs(database: Database, wanted: Wanted) -> RunPage:
         states=tuple(sorted({run.state for run in runs})),
         strategies=tuple(sorted({run.strategy for run in runs})),
     )
+
+
+def extended(database: Database) -> set[int]:
+    """Keys of the runs whose budget or concurrency a command has changed."""
+    with database.reading() as connection:
+        return {key for (key,) in connection.execute(_EXTENDED)}
 
 
 def best_of(database: Database, run: ListedRun) -> Best | None:

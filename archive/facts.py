@@ -119,6 +119,7 @@ class CampaignSummary(Frozen):
     """By the first objective."""
     usage: Usage
     settings: CampaignFile
+    """With the budget and concurrency that commands have given them."""
     evaluator_digest: str
     seed_digest: str
 

@@ -70,8 +70,13 @@ class Standing(NamedTuple):
 
     @property
     def failed(self) -> int:
-        """Settled candidates without a score."""
-        return sum(self.summary.outcomes.values()) - self.summary.outcomes["scored"]
+        """Candidates that were evaluated and not scored."""
+        return self.summary.evaluations - self.summary.outcomes["scored"]
+
+    @property
+    def rejected(self) -> int:
+        """Proposals that were not evaluated."""
+        return self.summary.outcomes["rejected"]
 
     @property
     def evaluations_last(self) -> float | None:

@@ -7,6 +7,7 @@ import pytest
 from metasearch.archive import NOW, Archive, CampaignArchive, OfMetric, OfText, Term, Wanted
 from metasearch.archive import browse_candidates as browsing
 from metasearch.candidate import Candidate
+from metasearch.commands import Extend
 from tests.archive.conftest import MakeCampaign, Propose
 
 
@@ -101,3 +102,14 @@ def test_runs_without_a_value_come_last(archive: Archive, make_campaign: MakeCam
     assert [run.name for run in found.runs] == ["a", "b"]
     assert [run.name for run in archive.browse(Wanted(order="best")).runs] == ["a", "b"]
     assert archive.browse(Wanted(limit=1)).following == found.runs[0].id
+
+
+def test_an_extended_budget_is_what_lists_and_summaries_show(
+    archive: Archive, make_campaign: MakeCampaign
+) -> None:
+    runs = [archive.create(make_campaign()) for _ in range(2)]
+    runs[0].command(Extend(evaluations=1_000_000), "somebody")
+    listed = {each.id: each.settings.budget.evaluations for each in archive.browse(Wanted()).runs}
+    before = make_campaign().settings.budget.evaluations
+    assert listed == {runs[0].id: 1_000_000, runs[1].id: before}
+    assert runs[0].summary().settings.budget.evaluations == 1_000_000
