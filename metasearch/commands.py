@@ -228,12 +228,13 @@ class Marks:
         return cls(favourites, vetoes)
 
     def seen(self, candidate: Candidate) -> Candidate:
-        """The candidate as strategies see it: one that is vetoed is invalid."""
+        """The candidate as strategies see it: a vetoed one is invalid, with no program to mend."""
         if candidate.number not in self.vetoes:
             return candidate
         reason = self.vetoes[candidate.number]
         error = "Vetoed by the person who runs the search" + (f": {reason}" if reason else ".")
-        return candidate.model_copy(update={"outcome": Outcome.INVALID, "error": error})
+        seen = {"outcome": Outcome.INVALID, "error": error, "digest": None}
+        return candidate.model_copy(update=seen)
 
 
 def hints_in_force(commands: Iterable[Commanded]) -> list[Commanded]:
