@@ -85,6 +85,10 @@ class StrategyConformance:
     files: ClassVar[Mapping[str, str]] = {}
     """Further files of the campaign's folder: path -> text."""
     evaluations: ClassVar[int] = 24
+    kills: ClassVar[int] = 12
+    """Awaits at which a run is killed, out of all that it has."""
+    many: ClassVar[int] = 10_000
+    """Candidates of the archive in which a step must cost no more than in a small one."""
 
     # -- what may be overridden ---------------------------------------------------------
 
@@ -165,7 +169,7 @@ class StrategyConformance:
         whole = archive.create(campaign)
         moments = self.run(campaign, whole).moments
         assert moments > self.evaluations
-        for fatal in sorted(random.Random(1).sample(range(moments), min(moments, 24))):
+        for fatal in sorted(random.Random(1).sample(range(moments), min(moments, self.kills))):
             broken = archive.create(campaign)
             bought, evaluated = [], []
             for attempt in (_Attempt(self, campaign, broken, fatal), None):
@@ -280,15 +284,15 @@ class StrategyConformance:
             self.run(campaign, run, answer=lambda messages, seed: junk)
         assert all(c.error for c in run.candidates() if c.outcome is Outcome.REJECTED)
 
-    def test_a_step_over_ten_thousand_candidates(self, tmp_path: Path, archive: Archive) -> None:
-        campaign = self.load(tmp_path, concurrency=1, budget__evaluations=10_000)
+    def test_a_step_over_many_candidates(self, tmp_path: Path, archive: Archive) -> None:
+        campaign = self.load(tmp_path, concurrency=1, budget__evaluations=self.many)
         run = archive.create(campaign)
-        self.fill(run, campaign, 10_000)
-        more = self.load(tmp_path, concurrency=1, budget__evaluations=10_004)
+        self.fill(run, campaign, self.many)
+        more = self.load(tmp_path, concurrency=1, budget__evaluations=self.many + 4)
         run.update(more)
         attempt = _Attempt(self, more, run)
         attempt.run()
-        assert run.evaluations() == 10_004
+        assert run.evaluations() == self.many + 4
         assert max(_length(prompt) for prompt in attempt.models.prompts) < LONGEST_PROMPT
 
     # -- how it is run ------------------------------------------------------------------

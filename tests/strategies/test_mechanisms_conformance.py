@@ -1,4 +1,4 @@
-"""The suite of all strategies, with every mechanism switched on that they share."""
+"""The suite of strategies with mechanisms switched on: one of each way in which they take part."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ pytestmark = pytest.mark.slow
 
 class Reflected(StrategyConformance):
     """A model that draws a lesson from each look back."""
+
+    kills = 6
+    many = 2_000
 
     def answer(self, messages: Sequence[Message], seed: int) -> str:
         text = messages[-1].content
@@ -75,16 +78,6 @@ class TestIterativeRepair(Reflected):
     options = {**CHOOSY, **DEEP}
 
 
-class TestRandomParent(Reflected):
-    strategy = "random_parent"
-    options = CHOOSY
-
-
-class TestNoveltySearch(Reflected):
-    strategy = "novelty_search"
-    options = {**STEERED, **DEEP, "population": 4, "children": 6, "descriptors": ["size"]}
-
-
 class TestMetaAgentSearch(Reflected):
     strategy = "meta_agent_search"
     options = STEERED
@@ -98,11 +91,6 @@ class TestGuidedEvolution(Reflected):
 class TestMcts(Reflected):
     strategy = "mcts"
     options = {**STEERED, **DEEP, "max_expansions": 2, "debate_every": 7, "agents": 2, "rounds": 2}
-
-
-class TestDarwinGodel(Reflected):
-    strategy = "darwin_godel"
-    options = {**STEERED, **DEEP}
 
 
 class TestCoScientist(Reflected):
