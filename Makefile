@@ -17,8 +17,7 @@ test: setup docker chromium torch
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest || { echo "== what failed, once more and alone: some tests race with the machine =="; \
-	  $(BIN)/pytest --last-failed --last-failed-no-failures none; }
+	.ci/tests
 
 fast: setup
 	$(BIN)/pytest -m "not slow"
