@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from metasearch.api import Options
     from metasearch.campaign import Campaign
     from metasearch.candidate import EvaluationResult
+    from metasearch.cli.page import Page, Web
     from metasearch.engine import Ending, Observer
 
 _QUIET = 2.0
@@ -51,33 +52,68 @@ def run(
     fresh: bool,
     accept_evaluator: bool,
     as_json: bool,
+    web: Web | None,
 ) -> int:
-    """Run or continue a campaign; the exit code."""
+    """Run or continue a campaign, and show its page if asked to; the exit code."""
     from metasearch.api import load
     from metasearch.archive import default_path
 
     campaign = load(folder, options)
     file = archive or default_path()
     out = console()
-    with _observer(campaign, out, as_json=as_json) as observer, _told_of_logs(observer):
+    with _page(file, web) as page:
+        with _observer(campaign, out, as_json=as_json) as told:
+            observer = told if page is None else _with_page(told, page, as_json=as_json)
+            ending = _run(campaign, file, observer, fresh=fresh, accept_evaluator=accept_evaluator)
+        test = _test_scores(ending)
+        if as_json:
+            objectives = campaign.settings.objectives
+            print_json(records.finished(ending.report, ending.reason, objectives, test))
+        else:
+            out.print(_summary(campaign, ending, test, archive, fresh=fresh), soft_wrap=True)
+    if ending.reason == "interrupted":
+        return failures.INTERRUPTED
+    return failures.FAILED if ending.reason == "stalled" else failures.OK
+
+
+def _run(
+    campaign: Campaign,
+    file: Path,
+    observer: Observer,
+    *,
+    fresh: bool,
+    accept_evaluator: bool,
+) -> Ending:
+    with _told_of_logs(observer):
         if notice := _no_model_given(campaign):
             observer.notice(notice)
         from metasearch.engine import run_campaign
 
-        ending = asyncio.run(
+        return asyncio.run(
             run_campaign(
                 campaign, file, fresh=fresh, accept_evaluator=accept_evaluator, observer=observer
             )
         )
-    test = _test_scores(ending)
-    if as_json:
-        objectives = campaign.settings.objectives
-        print_json(records.finished(ending.report, ending.reason, objectives, test))
-    else:
-        out.print(_summary(campaign, ending, test, archive, fresh=fresh), soft_wrap=True)
-    if ending.reason == "interrupted":
-        return failures.INTERRUPTED
-    return failures.FAILED if ending.reason == "stalled" else failures.OK
+
+
+def _page(file: Path, web: Web | None) -> contextlib.AbstractContextManager[Page | None]:
+    if web is None:
+        return contextlib.nullcontext()
+    from metasearch.cli.page import opened
+
+    return opened(file, web)
+
+
+def _with_page(observer: Observer, page: Page, *, as_json: bool) -> Observer:
+    from metasearch.cli.page import WithPage
+
+    def tell(address: str) -> None:
+        if as_json:
+            print_json({"event": "page", "address": address})
+        else:
+            typer.echo(f"Its page, until this command ends: {address}")
+
+    return WithPage(observer, page, tell)
 
 
 def evaluate(

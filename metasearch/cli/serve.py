@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import ipaddress
-import secrets
+import os
 import signal
 import socket
 import sys
+import threading
+import time
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +15,15 @@ from pathlib import Path
 import uvicorn
 
 from metasearch.archive import Archive, default_path
+from metasearch.cli.listening import address, listen
 from metasearch.cli.scaffold import TEMPLATES
-from metasearch.errors import PrerequisiteError, UsageError
+from metasearch.errors import UsageError
 from metasearch.web import Access, Workshop, create_app
-from metasearch.web.security import MIN_TOKEN
 
 _PATIENCE = 2
 """Seconds that open connections, such as a live page's, get to end."""
+_LAST_WORDS = 1.0
+"""Seconds in which open pages hear that the engine has ended."""
 
 
 def serve(
@@ -42,8 +44,35 @@ def serve(
         if not root.is_dir():
             raise UsageError(f"--campaigns {root} is no folder.")
     listener = listen(host, port, token)
-    address = _address(host, listener.getsockname()[1])
+    place = address(host, listener.getsockname()[1])
     access = Access(token=token, hosts=frozenset(name.lower() for name in [host, *names]))
+    sys.stdout.write(f"{archive} is at {place} (Ctrl-C ends this)\n")
+    sys.stdout.flush()
+    if browser:
+        webbrowser.open(place)
+    # uvicorn sends itself again the signal that ended it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        _server(archive, access, roots).run(sockets=[listener])
+    except KeyboardInterrupt:
+        return
+
+
+def serve_beside(archive: Path, listener: socket.socket, token: str | None) -> None:
+    """Serve until standard input ends, which it does when the engine that holds it has gone."""
+    server = _server(archive, Access(token=token), [Path()])
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1):  # no buffer: its lock would outlive this thread
+            pass
+        time.sleep(_LAST_WORDS)
+        server.should_exit = True
+
+    threading.Thread(target=wait, daemon=True).start()
+    server.run(sockets=[listener])
+
+
+def _server(archive: Path, access: Access, roots: Sequence[Path]) -> uvicorn.Server:
     config = uvicorn.Config(
         create_app(archive, access, Workshop(archive, roots, TEMPLATES)),
         log_level="warning",
@@ -52,57 +81,4 @@ def serve(
         proxy_headers=False,
         timeout_graceful_shutdown=_PATIENCE,
     )
-    sys.stdout.write(f"{archive} is at {address} (Ctrl-C ends this)\n")
-    sys.stdout.flush()
-    if browser:
-        webbrowser.open(address)
-    # uvicorn sends itself again the signal that ended it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:
-        return
-
-
-def listen(host: str, port: int, token: str | None) -> socket.socket:
-    """A listening socket, at an address that suits the token.
-
-    Raises:
-        UsageError: The address is not this machine's alone and there is no good token, or the
-            port is taken.
-        PrerequisiteError: The address cannot be listened at.
-    """
-    if token is not None and len(token) < MIN_TOKEN:
-        raise UsageError(f"The token has {len(token)} characters; it needs {MIN_TOKEN} or more.")
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        raise UsageError(
-            f"--host {host} is no address of this machine: {error.strerror}."
-        ) from None
-    family, kind, protocol, _, place = found[0]
-    if token is None and not ipaddress.ip_address(str(place[0]).partition("%")[0]).is_loopback:
-        raise UsageError(
-            f"--host {host} lets other machines in, and that needs a token. Here is a new one: "
-            f"METASEARCH_TOKEN={secrets.token_urlsafe(24)}"
-        )
-    # asyncio sends small answers at once (TCP_NODELAY) only if the socket names its protocol.
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(place)
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise UsageError(
-                f"Port {port} of {host} is in use, perhaps by another 'metasearch serve'. Choose "
-                f"another one: --port {port + 1 if port < 65535 else 0}, or 0 for any that is free."
-            ) from None
-        raise PrerequisiteError(f"Cannot listen at {host}:{port}: {error.strerror}.") from None
-    return listener
-
-
-def _address(host: str, port: int) -> str:
-    name = socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104 - not bound here
-    return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
+    return uvicorn.Server(config)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from typer.testing import Result
 
-from metasearch.cli.serve import listen
+from metasearch.cli.listening import listen
 from metasearch.errors import UsageError
 
 Invoke = Callable[..., Result]

@@ -15,7 +15,7 @@ from playwright.sync_api import ConsoleMessage, Error, Page, Request
 from metasearch.archive import Archive, CampaignArchive
 from metasearch.campaign import Campaign, CampaignFile
 from metasearch.candidate import EvaluationResult, Outcome
-from metasearch.cli.serve import listen
+from metasearch.cli.listening import listen
 from metasearch.program import Program
 from metasearch.web import Access, create_app
 

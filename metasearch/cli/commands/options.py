@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+PORT = 8484
+"""Of the pages, if nobody says otherwise."""
+
 ArchiveOption = Annotated[
     Path | None,
     typer.Option(

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from metasearch.cli.commands.options import ArchiveOption, FolderArgument, JsonOption, SandboxOption
+from metasearch.cli.commands.options import (
+    PORT,
+    ArchiveOption,
+    FolderArgument,
+    JsonOption,
+    SandboxOption,
+)
 from metasearch.cli.failures import guarded
+
+if TYPE_CHECKING:
+    from metasearch.cli.page import Web
 
 commands = typer.Typer()
 
@@ -106,6 +115,16 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="Tell it there, 1 MB at most, and not here."),
     ] = None,
+    web: Annotated[
+        bool, typer.Option("--web", help="Show its page in a browser, until this command ends.")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Of the page; 0 for any that is free.", show_default=str(PORT)
+        ),
+    ] = None,
+    browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a campaign, or continue it from where it stopped.
@@ -114,7 +133,10 @@ def run(
     """
     from metasearch.api import Options
     from metasearch.cli import bounded_log, running
+    from metasearch.errors import UsageError
 
+    if (port is not None or browser) and not web:
+        raise UsageError(f"{'--open' if browser else '--port'} is for the page: give --web, too.")
     if log is not None:
         bounded_log.redirect(log)
 
@@ -138,8 +160,15 @@ def run(
         fresh=fresh,
         accept_evaluator=accept_evaluator,
         as_json=as_json,
+        web=_web(port, browser=browser) if web else None,
     )
     raise typer.Exit(code)
+
+
+def _web(port: int | None, *, browser: bool) -> Web:
+    from metasearch.cli.page import Web
+
+    return Web(port, browser)
 
 
 @commands.command(rich_help_panel="Search")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from metasearch.cli.commands.options import ArchiveOption
+from metasearch.cli.commands.options import PORT, ArchiveOption
 from metasearch.cli.failures import guarded
 
 commands = typer.Typer()
@@ -19,7 +19,7 @@ def serve(
     host: Annotated[
         str, typer.Option(metavar="HOST", help="Another than this machine's own needs a token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8484,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = PORT,
     token: Annotated[
         str | None,
         typer.Option(envvar="METASEARCH_TOKEN", metavar="TEXT", help="Everyone must bring it."),
