@@ -33,6 +33,7 @@ from metasearch.archive.facts import (
     State,
     StepRecord,
 )
+from metasearch.archive.lanes import Call, DeviceSample, InFlight, Placement, Waiting
 from metasearch.archive.neighbours import DIFFER, Duplicates, Near
 from metasearch.archive.relatives import Background, Descent
 
@@ -44,6 +45,7 @@ __all__ = [
     "Background",
     "Best",
     "Bill",
+    "Call",
     "CallBefore",
     "CampaignArchive",
     "CampaignSummary",
@@ -54,12 +56,14 @@ __all__ = [
     "Cost",
     "CurvePoint",
     "Descent",
+    "DeviceSample",
     "Duplicates",
     "Evaluation",
     "Event",
     "EventPage",
     "Grouping",
     "Held",
+    "InFlight",
     "ListedCandidate",
     "ListedRun",
     "Near",
@@ -68,12 +72,14 @@ __all__ = [
     "OfParent",
     "OfText",
     "Order",
+    "Placement",
     "RunPage",
     "Settled",
     "Spent",
     "State",
     "StepRecord",
     "Term",
+    "Waiting",
     "Wanted",
     "default_path",
 ]

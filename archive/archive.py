@@ -25,6 +25,7 @@ from metasearch.archive.costs import Costs
 from metasearch.archive.database import BUSY_SECONDS, Database
 from metasearch.archive.facts import CampaignSummary
 from metasearch.archive.journal import Journal
+from metasearch.archive.lanes import Lanes
 from metasearch.archive.lease import Lease, holder, state_of
 from metasearch.archive.mapping import as_usage
 from metasearch.archive.neighbours import Neighbours
@@ -80,7 +81,9 @@ def default_path() -> Path:
     return Path(named) if named else platformdirs.user_data_path("metasearch") / "archive.db"
 
 
-class CampaignArchive(Lease, Browsing, Relatives, Columns, Journal, Records, Costs, Neighbours):
+class CampaignArchive(
+    Lease, Browsing, Relatives, Columns, Journal, Records, Costs, Neighbours, Lanes
+):
     """One campaign in an open archive: its facts to read, and to add to.
 
     Not to be shared between threads; every method is one short transaction.

@@ -31,7 +31,8 @@ class Event(Frozen):
     """Unix time in seconds."""
     kind: str
     """``created``, ``started``, ``stopped``, ``opened``, ``asked``, ``answered``, ``failed``,
-    ``lost``, ``refused`` (an answered call's reply), ``queued``, ``settled``, ``recorded``,
+    ``lost``, ``refused`` (an answered call's reply), ``queued``, ``placed`` (its evaluation
+    begins), ``settled``, ``recorded``,
     ``tested``, ``ended`` (a step), ``finished``, ``paused``, ``reopened``, ``changed`` (the
     settings), ``commanded``, ``taken`` or ``declined`` (a command), or ``steered`` (a step's
     prompts show what commands said)."""

@@ -19,6 +19,7 @@ from metasearch.archive import campaign_rows as campaign_rows
 from metasearch.archive import candidate_rows as candidate_rows
 from metasearch.archive import command_rows as command_rows
 from metasearch.archive import fact_rows as fact_rows
+from metasearch.archive import lane_rows as lane_rows
 from metasearch.archive.row import Row
 
 METADATA: MetaData = Row.metadata

@@ -58,6 +58,20 @@ CREATE TABLE command (
 
 CREATE INDEX command_waiting ON command (campaign, seq) WHERE answered IS NULL;
 
+CREATE TABLE device_sample (
+    campaign INTEGER NOT NULL,
+    at REAL NOT NULL,
+    uuid TEXT NOT NULL,
+    name TEXT NOT NULL,
+    busy REAL,
+    memory INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    PRIMARY KEY (campaign, at, uuid),
+    FOREIGN KEY(campaign) REFERENCES campaign ("key")
+)
+ WITHOUT ROWID,
+ STRICT;
+
 CREATE TABLE event (
     campaign INTEGER NOT NULL,
     seq INTEGER NOT NULL,
@@ -360,6 +374,23 @@ CREATE TABLE message (
 )
  WITHOUT ROWID,
  STRICT;
+
+CREATE TABLE placement (
+    campaign INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    candidate INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    lanes INTEGER NOT NULL,
+    devices TEXT NOT NULL,
+    PRIMARY KEY (campaign, seq),
+    FOREIGN KEY(campaign, candidate) REFERENCES candidate (campaign, number)
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE INDEX placement_candidate ON placement (campaign, candidate, seq);
+
+CREATE INDEX placement_lane ON placement (campaign, lane, seq);
 
 CREATE TABLE artifact (
     campaign INTEGER NOT NULL,

@@ -6,6 +6,8 @@ share. Status and score are separate: a crash is an :class:`Outcome`, never a 0.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from metasearch.outcome import Outcome as Outcome
@@ -41,6 +43,33 @@ class StageResult(Frozen):
     examples: dict[str, tuple[float, ...]] = {}
     """Metric -> one number for each example, a mean over the repeats; for those that the
     evaluator measures by example. Kept for fewer than 10,000 of them."""
+
+
+class Place(NamedTuple):
+    """Where an evaluation runs."""
+
+    lane: int
+    """Counts from 0."""
+    lanes: int
+    """How many there are."""
+    devices: tuple[str, ...] = ()
+    """UUIDs of its GPUs."""
+
+    def __str__(self) -> str:
+        where = f"lane {self.lane + 1} of {self.lanes}"
+        return f"{where}, {', '.join(self.devices)}" if self.devices else where
+
+
+class DeviceUse(NamedTuple):
+    """What goes on on a leased GPU at one moment."""
+
+    uuid: str
+    name: str
+    busy: float | None
+    """Share of the last moment in which it computed; ``None`` where the driver does not tell."""
+    memory: int
+    """Bytes in use, by whomever."""
+    total: int
 
 
 class Artifact(Frozen):

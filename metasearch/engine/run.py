@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,8 @@ from metasearch.strategies import check_suits, load_strategy
 
 _BEAT_SECONDS = 5.0
 """Between two heartbeats of the lease."""
+_SAMPLE_SECONDS = 10.0
+"""Between two looks at leased GPUs."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ async def _search(
     )
     pool = None
     if campaign.measures:
-        pool = EvaluationPool(EvaluationSpec.of(campaign), settings.lanes, notice=observer.notice)
+        spec = EvaluationSpec.of(campaign)
+        pool = EvaluationPool(spec, settings.lanes, notice=observer.notice, placed=run.place)
     broker = Broker(models, settings.agent) if settings.agent.calls else None
     async with contextlib.AsyncExitStack() as rooms:
         await rooms.enter_async_context(models)
@@ -135,6 +138,8 @@ async def _search(
             await rooms.enter_async_context(broker)
         if pool is not None:
             await rooms.enter_async_context(pool)
+            if settings.sandbox.gpus:
+                await rooms.enter_async_context(_sampling(run, pool))
         engine = Engine(campaign, run, strategy, task, models, ledger, pool, observer, lost, broker)
         observer.started(engine.report(), resumed)
         with _signals(engine, observer):
@@ -161,6 +166,25 @@ async def _beat(run: CampaignArchive) -> None:
     while True:
         await asyncio.sleep(_BEAT_SECONDS)
         run.beat()
+
+
+@contextlib.asynccontextmanager
+async def _sampling(run: CampaignArchive, pool: EvaluationPool) -> AsyncIterator[None]:
+    """Record now and then what goes on on leased GPUs, for those who look at the campaign."""
+
+    async def sample() -> None:
+        while True:
+            await asyncio.sleep(_SAMPLE_SECONDS)
+            if uses := await pool.device_uses():
+                run.sample_devices(uses)
+
+    sampler = asyncio.create_task(sample())
+    try:
+        yield
+    finally:
+        sampler.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sampler
 
 
 async def _measure_seed(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 
-from metasearch.candidate import EvaluationResult
+from metasearch.candidate import DeviceUse, EvaluationResult, Place
 from metasearch.errors import EvaluatorError, MetasearchError, SandboxError, SandboxUnavailable
 from metasearch.evaluation.asks import AnswerAsk
 from metasearch.evaluation.lanes import Machine, plan_lanes
@@ -36,6 +37,7 @@ class EvaluationPool:
         lanes: How many evaluations run at once; by default as many as the machine has room for.
         leases: Of GPUs; those of this machine if not given and the campaign asks for any.
         notice: Told what a person should know about GPUs, in one line.
+        placed: Told the candidate's number when an evaluation begins, and where.
 
     Raises:
         PrerequisiteError: The campaign asks for more GPUs than there are.
@@ -48,6 +50,7 @@ class EvaluationPool:
         *,
         leases: Leases | None = None,
         notice: Callable[[str], None] = _log.warning,
+        placed: Callable[[int, Place], None] | None = None,
     ) -> None:
         machine, gpus = Machine.here(), spec.sandbox.gpus
         if leases is None and gpus:
@@ -60,13 +63,14 @@ class EvaluationPool:
         self._most = min(self.lanes, machine.cores)
         self._workers: list[WorkerProcess] = []
         self._slots = asyncio.Semaphore(self.lanes)
-        self._busy = 0
+        self._free = list(range(self.lanes))  # a heap: the lowest is taken first
+        self._placed = placed
         self._closed = False
 
     @property
     def busy(self) -> int:
         """Lanes in use."""
-        return self._busy
+        return self.lanes - len(self._free)
 
     async def __aenter__(self) -> EvaluationPool:
         return self
@@ -112,11 +116,15 @@ class EvaluationPool:
                 candidate is not to blame.
         """
         async with self._slots:
-            self._busy += 1
+            lane = heapq.heappop(self._free)
             try:
-                return await self._evaluate(request, attend)
+                return await self._evaluate(request, attend, lane)
             finally:
-                self._busy -= 1
+                heapq.heappush(self._free, lane)
+
+    async def device_uses(self) -> list[DeviceUse]:
+        """What goes on on the GPUs that evaluations have leased now."""
+        return [] if self._leases is None else await self._leases.uses()
 
     async def close(self) -> None:
         """End all workers."""
@@ -127,11 +135,14 @@ class EvaluationPool:
             await self._leases.close()
 
     async def _evaluate(
-        self, request: EvaluationRequest, attend: Callable[[], AnswerAsk] | None
+        self, request: EvaluationRequest, attend: Callable[[], AnswerAsk] | None, lane: int
     ) -> EvaluationResult:
         for last in (False, True):
             async with self._lease() as lease:
                 leased = replace(request, devices=lease.devices)
+                if self._placed is not None:
+                    devices = tuple(device.uuid for device in lease.devices)
+                    self._placed(request.number, Place(lane, self.lanes, devices))
                 result = await self._attempt(leased, attend, last=last)
             # A device that fails is no fault of the candidate that was on it; but one on
             # which a second device fails is not given a third.

@@ -26,6 +26,7 @@ class FakeDevices:
         memory: Bytes in use, by UUID.
         processes: On each device, by UUID.
         broken: Devices that do not answer, and what they say instead.
+        busy: How much each computes, as far as it tells.
         reported: Faults that are reported with the next question.
     """
 
@@ -36,6 +37,7 @@ class FakeDevices:
         ]
         self.memory = {device.uuid: 0 for device in self.devices}
         self.processes: dict[str, dict[int, int | None]] = {d.uuid: {} for d in self.devices}
+        self.busy: dict[str, float] = {}
         self.broken: dict[str, str] = {}
         self.reported: dict[str, str] = {}
 
@@ -49,7 +51,7 @@ class FakeDevices:
         """As it was set."""
         if uuid in self.broken:
             raise DeviceFault(self.broken[uuid])
-        return Usage(self.memory[uuid], dict(self.processes[uuid]))
+        return Usage(self.memory[uuid], dict(self.processes[uuid]), self.busy.get(uuid))
 
     def faults(self) -> Mapping[str, str]:
         """As they were set, once."""

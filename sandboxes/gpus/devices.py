@@ -31,6 +31,9 @@ class Usage:
     processes: Mapping[int, int | None]
     """Computing processes and their bytes, which not every driver tells. Inside a container
     the driver tells of no process at all. A desktop's own drawing does not count."""
+    busy: float | None = None
+    """Share of the last moment, up to a second, in which anything computed; ``None`` where the
+    driver does not tell."""
 
 
 class DeviceFault(Exception):

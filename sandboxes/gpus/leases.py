@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from metasearch.candidate import DeviceUse
 from metasearch.errors import PrerequisiteError, SandboxError
 from metasearch.sandboxes.base import LeasedDevice
 from metasearch.sandboxes.gpus.book import UNITS, Book, Booking, units_of
@@ -75,6 +77,7 @@ class Leases:
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
         self._returns: set[asyncio.Task[None]] = set()
+        self._in_use: Counter[str] = Counter()
         self._in_the_way: dict[str, str] = {}
         """Why each device could not be had when it was looked at last."""
         self._leftover_since: dict[str, float] = {}
@@ -105,6 +108,7 @@ class Leases:
         async with self._turn:
             bookings = await self._wait()
         lease = Lease(tuple(self._leased(self._found[uuid]) for uuid in bookings))
+        self._in_use.update(bookings.keys())
         try:
             yield lease
         finally:
@@ -112,6 +116,14 @@ class Leases:
             self._returns.add(returning)
             returning.add_done_callback(self._returns.discard)
             await asyncio.shield(returning)
+
+    async def uses(self) -> list[DeviceUse]:
+        """What goes on on the devices that candidates of this engine have now."""
+        usages = await self._look(uuid for uuid, count in self._in_use.items() if count)
+        return [
+            DeviceUse(uuid, self._found[uuid].name, use.busy, use.memory, self._found[uuid].memory)
+            for uuid, use in usages.items()
+        ]
 
     async def close(self) -> None:
         """Wait until all is returned."""
@@ -207,6 +219,7 @@ class Leases:
                 elif self._book.taken(uuid) == booking.units:
                     self._book.keep_idle_memory(uuid, None)
                 booking.close()
+                self._in_use[uuid] -= 1
                 del waiting[uuid]
                 self._freed.set()
             if waiting:

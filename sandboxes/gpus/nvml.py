@@ -46,11 +46,12 @@ class NvmlDevices:
         return [self._device(nvml, index) for index in range(count)]
 
     def usage(self, uuid: str) -> Usage:
-        """Memory and computing processes of one GPU."""
+        """Memory, computing processes and load of one GPU."""
         nvml = self._library()
         try:
             handle = self._handles.get(uuid) or nvml.nvmlDeviceGetHandleByUUID(uuid)
-            return Usage(int(_memory(nvml, handle).used), _processes(nvml, handle))
+            memory = int(_memory(nvml, handle).used)
+            return Usage(memory, _processes(nvml, handle), _busy(nvml, handle))
         except nvml.NVMLError as error:
             raise DeviceFault(f"NVML: {error}") from None
 
@@ -142,6 +143,13 @@ class NvmlDevices:
             nvml.nvmlDeviceRegisterEvents(handle, kind, self._events)
         except nvml.NVMLError:
             return  # Some consumer cards report none: their faults show in usage alone.
+
+
+def _busy(nvml: ModuleType, handle: Any) -> float | None:
+    try:
+        return int(nvml.nvmlDeviceGetUtilizationRates(handle).gpu) / 100
+    except nvml.NVMLError:
+        return None
 
 
 def _memory(nvml: ModuleType, handle: Any) -> Any:

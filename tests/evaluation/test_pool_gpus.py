@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+from metasearch.candidate import Place
 from metasearch.errors import EvaluatorError, PrerequisiteError
 from metasearch.evaluation import EvaluationPool, EvaluationRequest, EvaluationSpec
 from metasearch.outcome import Outcome
@@ -145,6 +146,22 @@ async def test_lanes_follow_the_devices_and_each_candidate_has_its_own(
     assert {result.scores["score"].value for result in results} == {0.0, 1.0}
     assert on(devices) == {}
     assert [book.taken(uuid) for uuid in (FIRST, SECOND)] == [0, 0]
+
+
+async def test_it_tells_where_each_evaluation_begins(
+    spec: Spec, devices: FileDevices, book: Book
+) -> None:
+    told: dict[int, Place] = {}
+    leases = Leases(devices, 1, book=book)
+    async with EvaluationPool(spec(QUICK), 2, leases=leases, placed=told.__setitem__) as pool:
+        await asyncio.gather(pool.evaluate(request(1)), pool.evaluate(request(2)))
+        await pool.evaluate(request(3))
+        assert pool.busy == 0
+        assert await pool.device_uses() == []
+    assert {told[1].lane, told[2].lane} == {0, 1}
+    assert {told[1].devices, told[2].devices} == {(FIRST,), (SECOND,)}
+    assert told[3].lane == 0, "the lowest free lane is taken first"
+    assert all(place.lanes == 2 for place in told.values())
 
 
 async def test_a_worker_gets_the_devices_that_it_has_served_before(

@@ -14,6 +14,7 @@ from subprocess import PIPE
 import psutil
 import pytest
 
+from metasearch.candidate import DeviceUse
 from metasearch.errors import PrerequisiteError, SandboxError
 from metasearch.sandboxes.gpus.book import Book
 from metasearch.sandboxes.gpus.leases import SLACK, Lease, Leases
@@ -55,6 +56,17 @@ async def granted(leases: Leases, seconds: float = 0.3) -> bool:
         return False
     await task
     return True
+
+
+async def test_uses_are_told_of_the_devices_that_are_leased_now(make: Make) -> None:
+    devices = FakeDevices(2)
+    devices.busy[FIRST], devices.memory[FIRST] = 0.4, 0
+    leases = make(devices, 1)
+    assert await leases.uses() == []
+    async with leases.take() as lease:
+        assert [device.uuid for device in lease.devices] == [FIRST]
+        assert await leases.uses() == [DeviceUse(FIRST, "Fake GPU", 0.4, 0, MEMORY)]
+    assert await leases.uses() == []
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,10 @@ int nvmlDeviceGetMinorNumber(void *device, u32 *minor) { *minor = 5 + index_of(d
 int nvmlDeviceGetMemoryInfo_v2(void *device, memory *info) {
     if (info->version != 0x02000028) return UNSUPPORTED;
     info->total = 1000; info->reserved = 100; info->used = 300; info->free = 600; return 0; }
+typedef struct { u32 gpu, memory; } rates;
+int nvmlDeviceGetUtilizationRates(void *device, rates *found) {
+    if (index_of(device) == 1) return UNSUPPORTED;
+    found->gpu = 37; found->memory = 5; return 0; }
 int nvmlDeviceGetComputeRunningProcesses_v3(void *device, u32 *count, process *found) {
     if (index_of(device) == 1) { *count = 0; return 0; }
     if (*count < 2) { *count = 2; return SMALL; }
@@ -78,6 +82,7 @@ bare = NvmlDevices(folder / "bare").found()[0].problem
 devices = NvmlDevices(folder)
 answers = {"bare": bare, "found": [dataclasses.asdict(device) for device in devices.found()]}
 answers["usage"] = dataclasses.asdict(devices.usage("GPU-0"))
+answers["silent"] = devices.usage("GPU-1").busy
 answers["faults"] = [dict(devices.faults()), dict(devices.faults())]
 try:
     devices.usage("GPU-7")
@@ -138,7 +143,8 @@ def test_what_the_driver_says_is_understood(answers: dict[str, Any], tmp_path: P
     }
     assert "MIG" in partitioned["problem"]
     assert "GPU is lost" in lost["problem"]
-    assert answers["usage"] == {"memory": 300, "processes": {"41": 250, "42": None}}
+    assert answers["usage"] == {"memory": 300, "processes": {"41": 250, "42": None}, "busy": 0.37}
+    assert answers["silent"] is None
     assert answers["faults"] == [{"GPU-0": "the driver reported XID 79"}, {}]
     assert answers["unknown"].startswith("NVML: ")
     assert answers["again"] == 3
