@@ -16,6 +16,7 @@ from metasearch.web.api import candidates, lineage, points, progress, records, s
 from metasearch.web.api import commands as commands_api
 from metasearch.web.api import compare as compare_api
 from metasearch.web.api import ideas as ideas_api
+from metasearch.web.api import lanes as lanes_api
 from metasearch.web.boards import BoardStore
 from metasearch.web.feed import Feed
 from metasearch.web.folds import CostStore, HealthStore
@@ -24,6 +25,7 @@ from metasearch.web.pages import campaign as campaign_page
 from metasearch.web.pages import (
     campaign_breakdown,
     campaign_facts,
+    campaign_lanes,
     campaign_lineage,
     candidate,
     candidate_files,
@@ -83,7 +85,10 @@ def create_app(
     for router in (assets.router, login.router, campaigns_page.router):
         app.include_router(router, include_in_schema=False)
     scored = [Depends(tournament.measured)]
-    for part in (campaign_page, campaign_lineage, campaign_breakdown, campaign_facts):
+    for part in (
+        *(campaign_page, campaign_lineage, campaign_breakdown, campaign_facts),
+        campaign_lanes,
+    ):
         app.include_router(part.router, include_in_schema=False, dependencies=scored)
     for part in (candidate, candidate_files, candidate_pair):
         app.include_router(part.router, include_in_schema=False)
@@ -91,7 +96,7 @@ def create_app(
         app.include_router(part.router, include_in_schema=False)
     for module in (campaigns_api, progress, candidates, lineage, records, points, stream):
         app.include_router(module.router, prefix="/api")
-    for module in (commands_api, compare_api, ideas_api):
+    for module in (commands_api, compare_api, ideas_api, lanes_api):
         app.include_router(module.router, prefix="/api")
     errors.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

@@ -47,6 +47,10 @@ class Standing(NamedTuple):
     recent: int
     """How many settled candidates the share is of."""
     recent_scored: int
+    lanes: int
+    """0 as long as nothing was evaluated."""
+    busy: int
+    """Lanes on which an evaluation runs."""
     asking: int
     """Model calls under way."""
     queued: int
@@ -99,6 +103,7 @@ def standing(run: CampaignArchive) -> Standing:
     seq = run.version()[0]
     summary = run.summary()
     objective = run.objectives[0]
+    flight = run.in_flight()
     recent = run.recent(RECENT)
     scored = sum(candidate.scored for candidate in recent)
     curve = run.curve()
@@ -115,6 +120,8 @@ def standing(run: CampaignArchive) -> Standing:
         since_best=since,
         recent=len(recent),
         recent_scored=scored,
+        lanes=flight.lanes,
+        busy=len(flight.running),
         asking=run.asking(),
         queued=len(run.queued()),
         open_steps=len(run.unfinished_steps()),
@@ -162,6 +169,8 @@ def tabs(run: CampaignArchive) -> list[Tab]:
     if has_islands(run):
         shown.append(Tab("islands", "Islands"))
     shown.append(Tab("operators", "Operators & models"))
+    if run.placements(1):
+        shown.append(Tab("lanes", "Lanes"))
     if any(run.facts(kind, 1) for kind in LEARNT):
         shown.append(Tab("insights", "Insights"))
     if run.facts("match", 1) or run.facts("idea", 1):

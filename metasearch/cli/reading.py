@@ -13,7 +13,7 @@ from rich.text import Text
 
 from metasearch import quantities
 from metasearch.archive import CampaignArchive, CampaignSummary, Duplicates
-from metasearch.cli import commanding, ensembles, health, ideas, insights, records
+from metasearch.cli import commanding, ensembles, health, ideas, insights, lanes, records
 from metasearch.cli.console import console, print_json
 from metasearch.cli.plot import step_plot
 from metasearch.cli.references import opened
@@ -82,6 +82,7 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         marks = run.marks()
         commands = run.latest_commands(5)
         in_force = run.settings_in_force()
+        flight = run.in_flight()
     if as_json:
         told: dict[str, object] = {"ensembles": [line._asdict() for line in arms]}
         told["novelty"] = records.novelty(duplicates)
@@ -91,6 +92,7 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         told["commands"] = [commanding.record(each) for each in commands]
         told["budget"] = in_force.budget.model_dump(mode="json")
         told["concurrency"] = in_force.concurrency
+        told["in_flight"] = lanes.record(flight)
         print_json(_status_record(summary, test, counts) | told)
         return
     facts = Table.grid(padding=(0, 2))
@@ -120,6 +122,8 @@ def status(file: Path | None, campaign: str, *, as_json: bool) -> None:
         f"{quantities.count(summary.usage.tokens)} tokens, {quantities.usd(summary.usage.usd)}, "
         f"{quantities.duration(summary.seconds)}",
     )
+    for row in lanes.rows(flight):
+        facts.add_row(*row)
     if fares:
         facts.add_row("health", str(fares))
     if learnt:

@@ -92,7 +92,7 @@ def test_parts_without_facts_are_absent(client: httpx.Client, campaign: str) -> 
     shown = tabs_of(client.get(f"/c/{campaign}").text)
     assert shown == [
         *("Overview", "Candidates", "Lineage", "Grid", "Islands"),
-        *("Operators & models", "Health", "Events", "Settings"),
+        *("Operators & models", "Lanes", "Health", "Events", "Settings"),
     ]
     assert client.get(f"/c/{campaign}/front").status_code == 404
 

@@ -29,7 +29,7 @@ EVENTS = 200
 """Rows of a page of events."""
 
 KINDS = (
-    *("settled", "queued", "asked", "answered", "failed", "lost", "refused", "recorded"),
+    *("settled", "queued", "placed", "asked", "answered", "failed", "lost", "refused", "recorded"),
     *("opened", "ended", "tested", "created", "started", "stopped", "paused", "reopened"),
     *("changed", "commanded", "taken", "declined", "steered", "finished"),
 )
