@@ -73,6 +73,14 @@ SELECT c.number FROM steered JOIN candidate AS c
     ON c.campaign = steered.campaign AND c.step = steered.step AND c.queued > steered.seq
 WHERE steered.campaign = ? AND steered.command = ? ORDER BY c.number
 """
+# CROSS JOIN: the newest steps first, so that a limit ends the search.
+_UNDER_WORDS = """
+SELECT c.number, s.command
+FROM steered AS s INDEXED BY steered_step
+    CROSS JOIN command AS k ON k.campaign = s.campaign AND k.number = s.command
+    CROSS JOIN candidate AS c ON c.campaign = s.campaign AND c.step = s.step AND c.queued > s.seq
+WHERE s.campaign = ? AND k.kind IN ('hint', 'idea') ORDER BY s.step DESC LIMIT ?
+"""
 _UNDER = """
 SELECT steered.command FROM candidate AS c JOIN steered
     ON steered.campaign = c.campaign AND steered.step = c.step AND steered.seq < c.queued
@@ -198,6 +206,14 @@ class Commands(Core):
         """The candidates that were proposed after a prompt had shown what a command said."""
         with self._database.reading() as connection:
             return [n for (n,) in connection.execute(_BORN, (self._campaign, number))]
+
+    def born_under_words(self, limit: int) -> dict[int, list[int]]:
+        """Candidates of the latest steps whose prompts showed hints or ideas -> these commands."""
+        found: dict[int, list[int]] = {}
+        with self._database.reading() as connection:
+            for number, command in connection.execute(_UNDER_WORDS, (self._campaign, limit)):
+                found.setdefault(number, []).append(command)
+        return found
 
     def steered_by(self, candidate: int) -> list[int]:
         """The commands that a candidate was born under."""

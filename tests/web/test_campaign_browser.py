@@ -78,7 +78,7 @@ def test_a_running_campaign_is_seen_live(browser: Browser, running: Path, serve:
 
 PARTS = (
     *("", "/candidates", "/lineage", "/lineage?view=tree", "/grid", "/islands", "/operators"),
-    *("/health", "/events", "/settings"),
+    *("/lanes", "/health", "/events", "/settings"),
 )
 
 

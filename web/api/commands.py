@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Path, Query, Request
 from pydantic import BaseModel, ConfigDict
 
 from metasearch.commands import Command, Commanded
-from metasearch.web.api.common import ERRORS, UntaggedRun
+from metasearch.web.api.common import ERRORS, TAGGED, Run, UntaggedRun
 from metasearch.web.commanding import give
 from metasearch.web.errors import NotFound, Problem
 from metasearch.web.readers import Readers
@@ -25,6 +25,9 @@ _EXAMPLES = {
     "favourite": {"value": {"kind": "favourite", "candidate": 12}},
     "veto": {"value": {"kind": "veto", "candidate": 12, "reason": "It reads the test data."}},
 }
+
+_MOST_STEERED = 2_000
+"""Pairs of candidate and command, those of the latest steps: as many rings can be drawn."""
 
 Campaign = Annotated[str, Path(max_length=300, examples=["circle_packing"])]
 
@@ -62,12 +65,41 @@ class CommandItem(BaseModel):
     """From which step on it counts, or why it was declined."""
 
 
+class SteeredItem(BaseModel):
+    """A candidate that was born under what a person had said."""
+
+    candidate: int
+    commands: list[int]
+    """Numbers of the hints and ideas that its prompts showed."""
+
+
+class SteeredList(BaseModel):
+    """Such candidates by number."""
+
+    candidates: list[SteeredItem]
+    complete: bool
+    """False if only those of the latest steps are here."""
+
+
 @router.get("/campaigns/{campaign}/commands")
 def commands(
     run: UntaggedRun, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> list[CommandItem]:
     """What people have said to a campaign, newest first."""
     return [_item(each) for each in run.latest_commands(limit)]
+
+
+@router.get("/campaigns/{campaign}/steered", responses=TAGGED)
+def steered(run: Run) -> SteeredList:
+    """Candidates whose prompts showed a hint or an idea of a person, those of the latest steps."""
+    found = run.born_under_words(_MOST_STEERED)
+    return SteeredList(
+        candidates=[
+            SteeredItem(candidate=number, commands=sorted(commands))
+            for number, commands in sorted(found.items())
+        ],
+        complete=sum(map(len, found.values())) < _MOST_STEERED,
+    )
 
 
 @router.get("/campaigns/{campaign}/commands/{number}")

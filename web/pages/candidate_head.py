@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import NamedTuple
 
-from metasearch.archive import Background, CampaignArchive, Evaluation
+from metasearch.archive import Background, CampaignArchive, Evaluation, Placement
 from metasearch.candidate import Candidate, Score, Split
 from metasearch.commands import Commanded
 from metasearch.exchange import Usage
@@ -55,6 +55,8 @@ class Head(NamedTuple):
     following: int | None
     best: int | None
     background: Background
+    placement: Placement | None
+    """Where it was evaluated."""
     hints: tuple[Commanded, ...]
     """What people said that its prompt showed."""
     tabs: tuple[Tab, ...]
@@ -102,6 +104,7 @@ def head(run: CampaignArchive, found: Candidate) -> Head:
         following=number + 1 if _exists(run, number + 1) else None,
         best=best[0].number if best else None,
         background=background,
+        placement=run.placement_of(number),
         hints=hints,
         tabs=tuple(_tabs(run, found, sum(map(len, background)) + len(hints))),
     )

@@ -2,6 +2,7 @@
 import { chart, paced } from "./charts.js";
 import { digits, fetchPoints, follow, joined } from "./columns.js";
 import { nearest, point } from "./near.js";
+import { fetchSteered, followSteered, RING, rings, told } from "./steered.js";
 
 const MOST_SERIES = 8;
 const MARKS = ["commanded", "changed", "reopened"];
@@ -18,6 +19,7 @@ const sign = direction === "minimize" ? -1 : 1;
 
 let points; // the columns that are shown
 let marks = []; // events that changed the course
+let steered = new Map(); // number -> commands that a person gave, in its prompt
 let dots; // what is drawn, for the pointer
 let instance;
 
@@ -119,16 +121,19 @@ function option(colours) {
   const y = ys();
   const kinds = categories();
   const strip = lanes();
-  const { value } = points.columns;
+  const { number, value } = points.columns;
   const scored = kinds.names.map(() => []);
   const failed = [];
+  const [ringed, ringedBelow] = [[], []];
   dots = { x, y, lane: new Float64Array(points.count).fill(NaN) };
   for (let place = 0; place < points.count; place += 1) {
     if (value[place] === value[place]) {
       scored[kinds.of(place)].push(x[place], y[place]);
+      if (steered.has(number[place])) ringed.push([x[place], y[place]]);
     } else {
       dots.lane[place] = strip.of(place);
       failed.push(x[place], dots.lane[place]);
+      if (steered.has(number[place])) ringedBelow.push([x[place], dots.lane[place]]);
     }
   }
   const log = chosen().y === "distance";
@@ -141,12 +146,13 @@ function option(colours) {
   const padded = low === undefined || low === high ? {} : { min: low - 0.03 * (high - low), max: high + 0.03 * (high - low) };
   const best = metric() === "" || metric() === objective ? steps(x, y, end) : [];
   const size = points.count > 20000 ? 2 : points.count > 2000 ? 3 : 6;
+  const named = [...(kinds.names.length > 1 ? kinds.names : []), ...(ringed.length + ringedBelow.length ? [RING] : [])];
   return {
     grid: [
       { ...GRID, bottom: bottom + (height ? 10 : 0) },
       { left: GRID.left, right: GRID.right, height, bottom: 50 },
     ],
-    legend: kinds.names.length > 1 ? { top: 0, right: 20, left: 200, type: "scroll", itemHeight: 8, data: kinds.names } : { show: false },
+    legend: named.length ? { show: true, top: 0, right: 20, left: 200, type: "scroll", itemHeight: 8, data: named } : { show: false },
     xAxis: [
       { ...xAxis, gridIndex: 0, axisLine: { onZero: false }, axisLabel: { show: !height, hideOverlap: true }, axisTick: { show: !height }, name: height ? "" : NAMES[chosen().x], nameLocation: "middle", nameGap: 28 },
       { ...xAxis, gridIndex: 1, show: height > 0, axisLabel: { hideOverlap: true }, name: NAMES[chosen().x], nameLocation: "middle", nameGap: 28 },
@@ -193,6 +199,8 @@ function option(colours) {
         silent: true,
         itemStyle: { color: colours.failed, opacity: 0.6 },
       },
+      rings("ringed", ringed, size, colours),
+      { ...rings("ringed below", ringedBelow, 2, colours), xAxisIndex: 1, yAxisIndex: 1 },
       {
         type: "line",
         name: "best so far",
@@ -246,6 +254,7 @@ function describe(place, count) {
   const words = [`#${number[place]}`];
   words.push(value[place] === value[place] ? digits(value[place]) : points.outcomes[outcome[place]].replaceAll("_", " "));
   words.push(points.operators[operator[place]] ?? "", points.models[model[place]] ?? "");
+  words.push(told(steered.get(number[place])));
   if (count > 1) words.push(`and ${count === 8 ? "more" : count - 1} close by`);
   return words.filter(Boolean).join(" · ");
 }
@@ -259,12 +268,13 @@ function tableAddress() {
   table.href = whole ? `${base}/candidates` : `${base}/candidates?${new URLSearchParams({ q: query, sort: "oldest" })}`;
 }
 
-await Promise.all([load(), readMarks()]);
+[steered] = await Promise.all([fetchSteered(campaign), load(), readMarks()]);
 instance = await chart(figure.querySelector(".canvas"), (palette) => {
   kept = palette;
   return option(palette);
 });
 figure.dataset.count = points.count;
+figure.dataset.steered = steered.size;
 instance.on("datazoom", paced(tableAddress));
 point(instance, figure.querySelector(".readout"), {
   base,
@@ -279,6 +289,11 @@ follow(campaign, wanted, () => points.seq, paced, (fresh) => {
   points = joined(points, fresh);
   redraw();
   figure.dataset.count = points.count;
+});
+followSteered(campaign, steered, paced, (found) => {
+  steered = found;
+  redraw();
+  figure.dataset.steered = steered.size;
 });
 form.addEventListener("change", async () => {
   const said = Object.entries(chosen()).filter(([, value]) => value);

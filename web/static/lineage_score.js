@@ -2,6 +2,7 @@
 import { chart, paced } from "./charts.js";
 import { digits, fetchPoints, follow, joined } from "./columns.js";
 import { nearest, point } from "./near.js";
+import { fetchSteered, followSteered, RING, rings, told as toldOf } from "./steered.js";
 
 const ALL_EDGES = 5000; // above, only those of what is in sight
 const MOST_CHILDREN = 500;
@@ -11,7 +12,7 @@ const { campaign, base, direction, objective } = figure.dataset;
 const allEdges = figure.querySelector("[data-edges]");
 const wanted = () => ({ names: ["number", "value", "parent", "outcome", "record", "operator"] });
 
-let points = await fetchPoints(campaign, wanted());
+let [points, steered] = await Promise.all([fetchPoints(campaign, wanted()), fetchSteered(campaign)]);
 let places; // number -> place in the columns, -1 if unknown
 let focus = figure.dataset.focus === undefined ? -1 : Number(figure.dataset.focus);
 let colours;
@@ -93,12 +94,15 @@ function option() {
   const { number, value, operator } = points.columns;
   const scored = [];
   const failed = [];
+  const [ringed, ringedBelow] = [[], []];
   dots = { x: number, y: value, lane: Float64Array.from(value, (found) => (found === found ? NaN : 0)) };
   for (let place = 0; place < points.count; place += 1) {
     if (drawn(place)) scored.push(number[place], value[place]);
     else failed.push(number[place], 0);
+    if (steered.has(number[place])) (drawn(place) ? ringed : ringedBelow).push([number[place], drawn(place) ? value[place] : 0]);
   }
   const size = points.count > 20000 ? 2 : points.count > 2000 ? 3 : 5;
+  const joins = allEdges?.checked ? edges() : []; // ECharts does not bear large lines without any
   const path = line(best()).filter(drawn);
   const told = apart(path);
   const family = focus === best() ? [] : line(focus).filter(drawn);
@@ -120,7 +124,7 @@ function option() {
       { type: "value", scale: true, name: `${objective} (${direction === "minimize" ? "lower" : "higher"} is better)`, nameTextStyle: { align: "left", padding: [0, 0, 0, -50] }, axisLabel: { formatter: digits } },
       { gridIndex: 1, type: "category", data: ["failed"], axisTick: { show: false } },
     ],
-    legend: { top: 0, right: 30, left: 200, type: "scroll", data: ["path to the best", "ancestors of the focus", "children of the focus"] },
+    legend: { top: 0, right: 30, left: 200, type: "scroll", data: ["path to the best", "ancestors of the focus", "children of the focus", ...(ringed.length + ringedBelow.length ? [RING] : [])] },
     dataZoom: [
       { type: "inside", xAxisIndex: [0, 1], zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
@@ -128,7 +132,7 @@ function option() {
     series: [
       { ...dot, id: "scored", data: Float64Array.from(scored), symbolSize: size, itemStyle: { color: colours.muted, opacity: points.count > 2000 ? 0.35 : 0.6 } },
       { ...dot, id: "failed", xAxisIndex: 1, yAxisIndex: 1, data: Float64Array.from(failed), symbol: "rect", symbolSize: size > 3 ? [3, 9] : size, itemStyle: { color: colours.failed, opacity: 0.35 } },
-      ...(allEdges?.checked ? [{ id: "edges", type: "lines", coordinateSystem: "cartesian2d", polyline: false, large: true, largeThreshold: 0, progressive: 0, silent: true, data: edges(), lineStyle: { color: colours.muted, width: 1, opacity: 0.15 } }] : []),
+      ...(joins.length ? [{ id: "edges", type: "lines", coordinateSystem: "cartesian2d", polyline: false, large: true, largeThreshold: 0, progressive: 0, silent: true, data: joins, lineStyle: { color: colours.muted, width: 1, opacity: 0.15 } }] : []),
       {
         id: "path", name: "path to the best", type: "line", silent: true, data: path.map(spot), symbolSize: 6,
         lineStyle: { width: 3, color: colours.series[0] }, itemStyle: { color: colours.series[0] },
@@ -144,6 +148,8 @@ function option() {
         data: here >= 0 && drawn(here) ? children.map((place) => ({ coords: [spot(here), spot(place)] })) : [],
         lineStyle: { color: colours.series[2], width: 1, opacity: children.length > 50 ? 0.2 : 0.7 }, itemStyle: { color: colours.series[2] },
       },
+      rings("ringed", ringed, size, colours),
+      { ...rings("ringed below", ringedBelow, 2, colours), xAxisIndex: 1, yAxisIndex: 1 },
       {
         id: "focus", type: "scatter", silent: true, symbolSize: 14, data: here >= 0 && drawn(here) ? [spot(here)] : [],
         itemStyle: { color: "transparent", borderColor: colours.series[1], borderWidth: 3 },
@@ -152,7 +158,7 @@ function option() {
   };
 }
 
-const redraw = () => instance.setOption({ animation: false, ...option() }, { replaceMerge: ["series"] });
+const redraw = () => instance.setOption({ animation: false, ...option() }, { replaceMerge: ["series", "legend"] });
 
 index();
 instance = await chart(figure.querySelector(".canvas"), (palette) => {
@@ -160,6 +166,7 @@ instance = await chart(figure.querySelector(".canvas"), (palette) => {
   return option();
 });
 figure.dataset.count = points.count;
+figure.dataset.steered = steered.size;
 
 const own = focus;
 const showFamily = paced(redraw);
@@ -182,7 +189,8 @@ point(instance, figure.querySelector(".readout"), {
     words.push(points.operators[operator[place]] ?? "");
     if (parent[place] >= 0) words.push(`from #${parent[place]}`);
     if (count > 1) words.push(`and ${count === 8 ? "more" : count - 1} close by`);
-    return words.join(" · ");
+    words.push(toldOf(steered.get(number[place])));
+    return words.filter(Boolean).join(" · ");
   },
 });
 allEdges?.addEventListener("change", redraw);
@@ -192,4 +200,9 @@ follow(campaign, wanted, () => points.seq, paced, (fresh) => {
   index();
   redraw();
   figure.dataset.count = points.count;
+});
+followSteered(campaign, steered, paced, (found) => {
+  steered = found;
+  redraw();
+  figure.dataset.steered = steered.size;
 });

@@ -2,6 +2,7 @@
 import { chart, paced } from "./charts.js";
 import { digits } from "./columns.js";
 import { nearest, point } from "./near.js";
+import { fetchSteered, RING, rings, told } from "./steered.js";
 
 const figure = document.querySelector("figure.chart[data-campaign]");
 const { campaign, base } = figure.dataset;
@@ -11,6 +12,7 @@ const readout = figure.querySelector(".readout");
 const opened = figure.dataset.opened ? figure.dataset.opened.split(",") : [];
 
 let tree;
+let steered;
 let places;
 let colours;
 let instance;
@@ -19,9 +21,13 @@ async function load() {
   const query = new URLSearchParams();
   if (focus >= 0) query.append("focus", focus);
   for (const number of opened) query.append("opened", number);
-  const answer = await fetch(`/api/campaigns/${encodeURIComponent(campaign)}/lineage?${query}`);
+  const [answer, found] = await Promise.all([
+    fetch(`/api/campaigns/${encodeURIComponent(campaign)}/lineage?${query}`),
+    fetchSteered(campaign),
+  ]);
   if (!answer.ok) throw new Error(`lineage: ${answer.status}`);
   tree = await answer.json();
+  steered = found;
   places = new Map(tree.number.map((number, place) => [number, place]));
 }
 
@@ -53,7 +59,9 @@ function option() {
     folding: all.filter((place) => tree.outcome[place] === scored && tree.folded[place]),
     failed: all.filter((place) => tree.outcome[place] !== scored),
   };
-  const path = line(best);
+  const ringed = all.filter((place) => steered.has(tree.number[place]));
+  // ECharts does not bear large lines without any.
+  const [joins, way] = [segments(all), segments(line(best))];
   const edge = { type: "lines", coordinateSystem: "cartesian2d", polyline: true, large: true, largeThreshold: 0, progressive: 0, silent: true };
   const size = all.length > 2000 ? 3 : all.length > 400 ? 5 : 7;
   const dot = (id, name, chosen, color, more = {}) => ({ id, name, type: "scatter", silent: true, progressive: 0, symbolSize: size, data: chosen.map(spot), itemStyle: { color }, ...more });
@@ -62,23 +70,24 @@ function option() {
     grid: { left: 20, right: 60, top: 34, bottom: 46 },
     xAxis: { type: "value", min: 0, max: Math.max(1, tree.number[all.length - 1] ?? 1), name: "number", nameLocation: "middle", nameGap: 26, splitLine: { show: false }, axisLabel: { hideOverlap: true } },
     yAxis: { type: "value", inverse: true, show: false, min: -1, max: Math.max(1, tree.lanes) },
-    legend: { top: 0, type: "scroll", data: ["path to the best", "scored", "with others folded away", "failed", "focus"] },
+    legend: { top: 0, type: "scroll", data: ["path to the best", "scored", "with others folded away", "failed", "focus", ...(ringed.length ? [RING] : [])] },
     dataZoom: [
       { type: "inside", xAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
     ],
     series: [
-      { ...edge, id: "edges", data: segments(all), lineStyle: { color: colours.muted, width: 1, opacity: 0.5 } },
-      { ...edge, id: "path", name: "path to the best", data: segments(path), lineStyle: { color: colours.series[0], width: 3, opacity: 1 }, itemStyle: { color: colours.series[0] } },
+      ...(joins.length ? [{ ...edge, id: "edges", data: joins, lineStyle: { color: colours.muted, width: 1, opacity: 0.5 } }] : []),
+      ...(way.length ? [{ ...edge, id: "path", name: "path to the best", data: way, lineStyle: { color: colours.series[0], width: 3, opacity: 1 }, itemStyle: { color: colours.series[0] } }] : []),
       dot("failed", "failed", groups.failed, colours.failed, { symbol: "diamond", itemStyle: { color: colours.failed, opacity: 0.5 } }),
       dot("scored", "scored", groups.scored, colours.muted),
       dot("folding", "with others folded away", groups.folding, colours.series[2], { symbol: "roundRect", label: label(({ dataIndex }) => `+${tree.folded[groups.folding[dataIndex]]}`), labelLayout: { hideOverlap: true } }),
+      rings("ringed", ringed.map(spot), size, colours),
       dot("focus", "focus", places.has(focus) ? [places.get(focus)] : [], "transparent", { symbolSize: 14, itemStyle: { color: "transparent", borderColor: colours.series[1], borderWidth: 3 } }),
     ],
   };
 }
 
-const redraw = () => instance.setOption({ animation: false, ...option() }, { replaceMerge: ["series"] });
+const redraw = () => instance.setOption({ animation: false, ...option() }, { replaceMerge: ["series", "legend"] });
 
 function describe(place) {
   const value = tree.value[place];
@@ -88,7 +97,8 @@ function describe(place) {
     const top = tree.folded_best[place];
     words.push(`+${tree.folded[place]} folded away${top === null ? "" : `, best ${digits(top)}`}`);
   }
-  return words.join(" · ");
+  words.push(told(steered.get(tree.number[place])));
+  return words.filter(Boolean).join(" · ");
 }
 
 await load();
@@ -97,6 +107,7 @@ instance = await chart(figure.querySelector(".canvas"), (palette) => {
   return option();
 });
 figure.dataset.count = tree.number.length;
+figure.dataset.steered = steered.size;
 
 async function open(place) {
   const number = tree.number[place];
