@@ -85,12 +85,9 @@ def create_app(
     for router in (assets.router, login.router, campaigns_page.router):
         app.include_router(router, include_in_schema=False)
     scored = [Depends(tournament.measured)]
-    for part in (
-        *(campaign_page, campaign_lineage, campaign_breakdown, campaign_facts),
-        campaign_lanes,
-    ):
+    for part in (campaign_page, campaign_lineage, campaign_breakdown, campaign_lanes):
         app.include_router(part.router, include_in_schema=False, dependencies=scored)
-    for part in (candidate, candidate_files, candidate_pair):
+    for part in (campaign_facts, candidate, candidate_files, candidate_pair):
         app.include_router(part.router, include_in_schema=False)
     for part in (commands_page, new_page, compare_page, tournament):
         app.include_router(part.router, include_in_schema=False)

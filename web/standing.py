@@ -98,6 +98,19 @@ class Standing(NamedTuple):
         return max(0.0, limit - used) * self.summary.seconds / used
 
 
+class Thinking(NamedTuple):
+    """What the strip of a campaign of ideas alone shows."""
+
+    seq: int
+    """Of the latest fact in it."""
+    summary: CampaignSummary
+
+
+def thinking(run: CampaignArchive) -> Thinking:
+    """Where a campaign of ideas alone stands now."""
+    return Thinking(run.version()[0], run.summary())
+
+
 def standing(run: CampaignArchive) -> Standing:
     """Where a campaign stands now."""
     seq = run.version()[0]
@@ -157,6 +170,12 @@ def path_to(run: CampaignArchive, candidate: Candidate) -> list[Candidate]:
 def tabs(run: CampaignArchive) -> list[Tab]:
     """The parts that a campaign has: those whose facts it does not write are left out."""
     settings = run.settings
+    if not run.objectives:
+        return [
+            Tab("tournament", "Tournament"),
+            Tab("events", "Events"),
+            Tab("settings", "Settings"),
+        ]
     shown = [
         Tab("overview", "Overview"),
         Tab("candidates", "Candidates"),

@@ -131,12 +131,22 @@ def test_a_campaign_of_ideas_alone_leads_to_its_tournament(
 ) -> None:
     run = add_run(archive, "dreams", objectives={}, strategy={"name": "co_scientist"})
     ideas(run, 3)
-    for tab in ("", "/candidates", "/lineage", "/operators", "/settings", "/strip"):
+    for tab in ("", "/candidates", "/lineage", "/operators", "/health", "/strip"):
         led = client.get(f"/c/dreams{tab}")
         assert (led.status_code, led.headers["location"]) == (303, f"/c/{run.id}/tournament"), tab
     text = client.get(f"/c/{run.id}/tournament").text
     assert "ideas alone" in text
     assert "Measured" not in text
+    for tab, told in (("events", "recorded"), ("settings", "co_scientist")):
+        page = client.get(f"/c/dreams/{tab}")
+        assert page.status_code == 200
+        assert "ideas alone" in page.text
+        assert told in page.text.partition("</nav>")[2]
+        for other in ("tournament", "events", "settings"):
+            mark = ' aria-current="page"' if other == tab else ""
+            assert f'<a href="/c/{run.id}/{other}"{mark}' in page.text, (tab, other)
+    assert "Digest of the evaluator" not in client.get("/c/dreams/settings").text
+    assert client.get("/api/campaigns/dreams/lineage").json()["total"] == 0
     assert client.get("/compare?c=dreams,dreams").status_code == 422
     assert client.get("/").status_code == 200
 
@@ -162,5 +172,10 @@ def test_the_pages_in_a_browser(archive: Archive, client: httpx.Client, browser:
     expect(page.get_by_role("heading", name="Debate")).to_be_visible()
     assert not visit.accessibility()
     assert visit.sideways() == 0
+    ideas(add_run(archive, "dreams", objectives={}, strategy={"name": "co_scientist"}), 2)
+    for tab in ("events", "settings"):
+        page.goto(f"/c/dreams/{tab}")
+        assert not visit.accessibility()
+        assert visit.sideways() == 0
     context.close()
     assert not visit.faults, visit.faults

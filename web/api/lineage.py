@@ -78,7 +78,7 @@ def tree_of(run: CampaignArchive, store: PointStore, opened: list[int]) -> Linea
         opened: Candidates that are drawn with their children.
     """
     points = store.points(run, columns=_COLUMNS)
-    sign = run.objectives[0].gain(1.0)
+    sign = run.objectives[0].gain(1.0) if run.objectives else 1.0
     tree = _laid_out(points, sign, opened)
     order = np.argsort(points.columns["number"])
     ordered = points.columns["number"][order]

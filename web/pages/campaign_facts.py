@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
@@ -17,6 +17,7 @@ from metasearch.web.errors import find_run
 from metasearch.web.folds import HealthStore
 from metasearch.web.pages.campaign import Named
 from metasearch.web.pages.campaign_frame import framed
+from metasearch.web.pages.tournament import measured
 from metasearch.web.readers import Reader
 from metasearch.web.rendering import segment, with_query
 from metasearch.web.soon import Soon
@@ -97,7 +98,7 @@ def events(
     )
 
 
-@router.get("/insights")
+@router.get("/insights", dependencies=[Depends(measured)])
 def insights(
     request: Request, archive: Reader, campaign: Named, asked: Annotated[InsightsQuery, Query()]
 ) -> Response:
@@ -127,7 +128,7 @@ def insights(
     )
 
 
-@router.get("/health")
+@router.get("/health", dependencies=[Depends(measured)])
 def health(request: Request, archive: Reader, campaign: Named) -> Response:
     """How the search fares, window by window."""
     run = find_run(archive, campaign)

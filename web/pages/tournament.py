@@ -72,7 +72,6 @@ def tournament(
 ) -> Response:
     """Ratings, win matrix, matches and overview."""
     run = find_run(archive, campaign)
-    seq = run.version()[0]
     board = _now(request, run)
     shown = board.ranking[skip : skip + IDEAS]
     numbers = [n for n in sorted(board.matches, reverse=True) if before is None or n < before]
@@ -88,20 +87,7 @@ def tournament(
         matches=numbers[:MATCHES],
         older=with_query(here, before=numbers[MATCHES - 1]) if older else None,
     )
-    if run.objectives:
-        frame = "campaign_frame.html"
-        return framed(request, run, "tournament", frame=frame, board=board, view=view)
-    return page(
-        request,
-        "campaign_tournament.html",
-        run=run,
-        base=f"/c/{segment(run.id)}",
-        now=run.summary(),
-        seq=seq,
-        frame="ideas_frame.html",
-        board=board,
-        view=view,
-    )
+    return framed(request, run, "tournament", board=board, view=view)
 
 
 @router.get("/ideas/{number}")
