@@ -126,6 +126,47 @@ def test_what_models_wrote_is_inert(archive: Archive, client: httpx.Client) -> N
     assert client.get(f"/c/thinks/matches/{numbers[0]}").status_code == 404
 
 
+def between(run: CampaignArchive, *contestants: int, **told: object) -> int:
+    """A match of candidates; its number."""
+    debate = (Turn(speaker="advocate", text=HOSTILE),)
+    match = {"between": "candidates", "contestants": contestants, "transcript": debate, **told}
+    return tell(run, Match.model_validate({"rationale": HOSTILE, "judge": "a/judge"} | match))[0]
+
+
+def test_a_match_of_candidates_has_the_page_that_one_of_ideas_has(
+    archive: Archive, client: httpx.Client
+) -> None:
+    run = add_run(archive, "tied")
+    for value in (1.0, 2.0, 3.0):
+        build(run, 0, value)
+    two = between(run, 1, 0, shares=(1.0, 0.0), mode="debate", purpose="tie")
+    open_ = between(run, 0, 1, shares=None)
+    panel = between(run, 0, 1, 2, shares=(0.2, 0.2, 0.6), mode="panel")
+    gone = between(run, 0, 77, shares=(0.0, 1.0))
+
+    page = client.get(f"/c/tied/matches/{two}").text
+    assert "<b>the first wins</b>. Debate, for tie: it enters no rating; judged by" in page
+    assert page.index("Shown first, won 100 %") < page.index("Shown second, won 0 %")
+    assert page.count('class="card winner"') == 1
+    assert f'href="/c/{run.id}/1"' in page
+    assert "<h2>Debate</h2>" in page
+    assert "<h2>What decided</h2>" in page
+    assert "no valid verdict" in client.get(f"/c/tied/matches/{open_}").text
+    of_three = client.get(f"/c/tied/matches/{panel}").text
+    assert of_three.count("won 20 %") == 2
+    assert "as number 3, won 60 %" in of_three
+    assert client.get(f"/c/tied/matches/{gone}").status_code == 200
+    assert client.get(f"/c/tied/matches/{two - 1}").status_code == 404
+
+    for address in ("/c/tied/0/facts", "/c/tied/tournament"):
+        listed = client.get(address).text
+        for number in (two, open_, panel):
+            assert f"/c/{run.id}/matches/{number}" in listed, address
+        assert "<script>alert" not in listed
+    assert "No idea is recorded" not in client.get("/c/tied/tournament").text
+    assert "<script>alert" not in page
+
+
 def test_a_campaign_of_ideas_alone_leads_to_its_tournament(
     archive: Archive, client: httpx.Client
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, NamedTuple
 
@@ -10,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from metasearch.archive import CampaignArchive
+from metasearch.candidate import Candidate
+from metasearch.facts import Match, Recorded
 from metasearch.operators.idea_board import RatedIdea
 from metasearch.web.boards import TOP, BoardStore, Meeting, Tournament
 from metasearch.web.errors import NotFound, find_run
@@ -30,6 +33,9 @@ def measured(archive: Reader, campaign: str) -> None:
 
 IDEAS, MATCHES = 100, 50
 """In one page."""
+
+SHOWN = 8
+"""Candidates of one match; those that are compared are two, of a panel more."""
 
 WIDTH = 160
 """Pixels of a rating's bar."""
@@ -58,6 +64,8 @@ class View(NamedTuple):
     matches: Sequence[int]
     older: str | None
     """Address of the matches before them."""
+    among: Sequence[Recorded]
+    """The latest matches of candidates."""
     top: int = TOP
     width: int = WIDTH
 
@@ -86,6 +94,11 @@ def tournament(
         meetings=board.meetings(),
         matches=numbers[:MATCHES],
         older=with_query(here, before=numbers[MATCHES - 1]) if older else None,
+        among=[
+            each
+            for each in run.facts("match", 4 * MATCHES)
+            if isinstance(each.fact, Match) and each.fact.between == "candidates"
+        ][:MATCHES],
     )
     return framed(request, run, "tournament", board=board, view=view)
 
@@ -114,12 +127,10 @@ def idea(request: Request, archive: Reader, campaign: str, number: Number) -> Re
 
 @router.get("/matches/{number}")
 def match(request: Request, archive: Reader, campaign: str, number: Number) -> Response:
-    """A match: the two ideas, what was said, and the verdict."""
+    """A match: the two ideas or candidates, what was said, and the verdict."""
     run = find_run(archive, campaign)
     now = _now(request, run)
-    found = now.matches.get(number)
-    if found is None:
-        raise NotFound(f"The campaign {run.id} has no match {number}.", _all(run))
+    found = now.matches.get(number) or _between_candidates(run, number)
     return page(
         request,
         "match.html",
@@ -128,7 +139,27 @@ def match(request: Request, archive: Reader, campaign: str, number: Number) -> R
         now=now,
         number=number,
         found=found,
+        candidates={} if found.between == "ideas" else _candidates(run, found),
     )
+
+
+def _between_candidates(run: CampaignArchive, number: int) -> Match:
+    try:
+        fact = run.fact(number).fact
+    except KeyError:
+        fact = None
+    if isinstance(fact, Match) and fact.between == "candidates":
+        return fact
+    raise NotFound(f"The campaign {run.id} has no match {number}.", _all(run))
+
+
+def _candidates(run: CampaignArchive, found: Match) -> dict[int, Candidate]:
+    known = {}
+    for number in found.contestants[:SHOWN]:
+        # A file from elsewhere may name what is not there.
+        with contextlib.suppress(KeyError):
+            known[number] = run.candidate(number)
+    return known
 
 
 def _now(request: Request, run: CampaignArchive) -> Tournament:
