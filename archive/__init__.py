@@ -19,7 +19,7 @@ from metasearch.archive.browse_candidates import (
     OfText,
     Term,
 )
-from metasearch.archive.columns import Settled, Spent
+from metasearch.archive.columns import Sample, Settled, Spent
 from metasearch.archive.core import NOW
 from metasearch.archive.costs import Cost, Grouping
 from metasearch.archive.facts import (
@@ -69,6 +69,7 @@ __all__ = [
     "OfText",
     "Order",
     "RunPage",
+    "Sample",
     "Settled",
     "Spent",
     "State",

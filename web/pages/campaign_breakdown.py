@@ -14,6 +14,7 @@ from starlette.responses import Response
 from metasearch.archive import CampaignArchive
 from metasearch.candidate import Candidate
 from metasearch.objectives import Objective
+from metasearch.web.api.points import first_address
 from metasearch.web.breakdown import COLUMNS, Success, Way, islands, successes
 from metasearch.web.errors import BadRequest, NotFound, find_run
 from metasearch.web.folds import CostStore
@@ -128,6 +129,7 @@ def front_page(
         one=one,
         other=other,
         objectives=list(known),
+        first=[first_address(run.id, ("number", "value"), name) for name in names],
         found=found,
         members=[run.candidate(number) for number in numbers[:_MOST_NAMED]],
     )
