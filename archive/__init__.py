@@ -21,7 +21,7 @@ from metasearch.archive.browse_candidates import (
 )
 from metasearch.archive.columns import Sample, Settled, Spent
 from metasearch.archive.core import NOW
-from metasearch.archive.costs import Cost, Grouping
+from metasearch.archive.costs import Cost, Grouping, Tally
 from metasearch.archive.facts import (
     Bill,
     CallBefore,
@@ -74,6 +74,7 @@ __all__ = [
     "Spent",
     "State",
     "StepRecord",
+    "Tally",
     "Term",
     "Wanted",
     "default_path",

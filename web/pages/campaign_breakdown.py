@@ -65,7 +65,7 @@ def operators(request: Request, archive: Reader, campaign: Named) -> Response:
         found = points.points(own, columns=COLUMNS)
         sign = own.objectives[0].gain(1.0)
         ways: tuple[Way, Way] = ("operator", "model")
-        bills = {way: {c.name: c.usage.usd for c in costs.costs(own, way)} for way in ways}
+        bills = {way: {c.name: c.usage.usd for c in costs.costs(own, way) or []} for way in ways}
         return [(way, successes(found, sign, way, bills[way])) for way in ways]
 
     return framed(request, run, "operators", groups=_soon(request, run, "operators", count))
