@@ -165,7 +165,7 @@ def sample(
     """
     found, names = run.sample(size), Names()
     known = decoded(found.settled, run, names)
-    known["record"] = np.isin(known["number"], list(found.best)).astype(np.uint8)
+    known["record"] = np.array([n in found.best for n in found.settled.numbers], np.uint8)
     seqs = list(found.settled.seqs)
     wanted = columns or [name for name in CHEAP if name not in SUMS]
     if "at" in wanted:

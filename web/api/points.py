@@ -35,13 +35,13 @@ ColumnName = Literal[
     "usd",
     "tokens",
 ]
-PATIENCE = 0.04
+PATIENCE = 0.02
 """Seconds after which a request reads no further in a campaign that is not in memory yet."""
 
 MAX_SAMPLE = 10_000
 """Points of one sample."""
 
-MOST_AS_JSON = 10_000
+MOST_AS_JSON = 4_000
 """Points that are sent as JSON unless it is asked for; above, the columns are binary."""
 
 
@@ -142,7 +142,7 @@ def points(
     ] = [],  # noqa: B006
     form: Annotated[
         Literal["auto", "json", "binary"],
-        Query(alias="format", description="auto: JSON for up to 10,000 points."),
+        Query(alias="format", description="auto: JSON for up to 4,000 points."),
     ] = "auto",
 ) -> Response:
     """All settled candidates for a chart, or those after a place.

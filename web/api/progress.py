@@ -16,7 +16,7 @@ router = APIRouter(tags=["campaigns"], responses=TAGGED)
 
 _MAX_GROUPS = 1000
 
-PATIENCE = 0.04
+PATIENCE = 0.03
 """Seconds after which a request adds no more to a bill."""
 
 Before = Annotated[

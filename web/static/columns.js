@@ -1,33 +1,18 @@
 // A campaign's settled candidates as columns, in the order in which they were settled.
 //
-// Few come as JSON, many as bytes: a uint32 with the length of the head, the head as JSON, then
-// the columns at the offsets that the head gives.
+// They come as bytes: a uint32 with the length of the head, the head as JSON, then the columns at
+// the offsets that the head gives.
 
 const TYPES = { int32: Int32Array, uint8: Uint8Array, float32: Float32Array, float64: Float64Array };
 
 const SAMPLE = 4000; // points that are drawn before all are there
 const SUMS = ["evaluations", "usd", "tokens"]; // a sample cannot have them
 
-async function points(address) {
-  const answer = await fetch(address);
+async function read(campaign, wanted, more) {
+  const query = new URLSearchParams({ ...more, format: "binary", metric: wanted.metric ?? "" });
+  for (const name of wanted.names) query.append("columns", name);
+  const answer = await fetch(`/api/campaigns/${encodeURIComponent(campaign)}/points?${query}`);
   if (!answer.ok) throw new Error(`points: ${answer.status}`);
-  return answer;
-}
-
-function addressOf(campaign, { names, metric = "" }, more) {
-  const query = new URLSearchParams({ ...more, metric });
-  for (const name of names) query.append("columns", name);
-  return `/api/campaigns/${encodeURIComponent(campaign)}/points?${query}`;
-}
-
-async function decoded(answer, wanted) {
-  if (answer.headers.get("content-type").startsWith("application/json")) {
-    const head = await answer.json();
-    const columns = Object.fromEntries(
-      wanted.names.map((name) => [name, Float64Array.from(head[name], (value) => value ?? NaN)]),
-    );
-    return { ...head, columns, wanted };
-  }
   const bytes = await answer.arrayBuffer();
   const length = new DataView(bytes).getUint32(0, true);
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
@@ -43,8 +28,7 @@ async function decoded(answer, wanted) {
 export async function fetchPoints(campaign, wanted, after = 0) {
   let all;
   do {
-    const place = all?.seq ?? after;
-    const found = await decoded(await points(addressOf(campaign, wanted, { after: place })), wanted);
+    const found = await read(campaign, wanted, { after: all?.seq ?? after });
     all = all ? joined(all, found) : found;
   } while (!all.complete);
   return all;
@@ -53,8 +37,7 @@ export async function fetchPoints(campaign, wanted, after = 0) {
 // Some of them, chosen evenly, for a picture at once; all where they are few (`every` is 1 then).
 export async function fetchFirst(campaign, wanted) {
   if (wanted.names.some((name) => SUMS.includes(name))) return fetchPoints(campaign, wanted);
-  const address = addressOf(campaign, wanted, { sample: SAMPLE, format: "binary" });
-  return decoded(await points(address), wanted);
+  return read(campaign, wanted, { sample: SAMPLE });
 }
 
 // What was known with what is new.
@@ -62,8 +45,7 @@ export function joined(known, fresh) {
   const columns = {};
   for (const [name, old] of Object.entries(known.columns)) {
     const added = fresh.columns[name];
-    const Kind = old.constructor === added.constructor ? old.constructor : Float64Array;
-    const column = new Kind(old.length + added.length);
+    const column = new old.constructor(old.length + added.length);
     column.set(old);
     column.set(added, old.length);
     columns[name] = column;
@@ -105,7 +87,7 @@ export function follow(campaign, known, paced, take, loaded) {
       const before = known();
       const fresh = await fetchPoints(campaign, before.wanted, before.seq);
       if (known() !== before) more = true; // others were loaded in between
-      else if (fresh.count) take(fresh);
+      else if (fresh.count) await take(fresh);
     } finally {
       busy = false;
     }

@@ -95,4 +95,5 @@ follow(campaign, () => across, paced, async (fresh) => {
   up = joined(up, await fetchPoints(campaign, up.wanted, up.seq));
   across = joined(across, fresh);
   redraw();
+  figure.dataset.count = across.count;
 }, across.every > 1 ? loadAll() : null);
