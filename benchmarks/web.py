@@ -66,7 +66,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("archive", type=Path)
     archive = parser.parse_args().archive
-    kept = []
+    kept: list[bool] = []
     # The API first, and the pages with a server of their own: each reads the campaign anew.
     for paths, limit in ((["/api/campaigns/large" + part for part in PARTS], API), (PAGES, PAGE)):
         with serving(archive) as server, httpx.Client(base_url=server.address) as client:
@@ -93,7 +93,16 @@ class Server:
 @contextmanager
 def serving(archive: Path) -> Iterator[Server]:
     """A fresh server for the block."""
-    command = [sys.executable, "-m", "metasearch", "serve", "--port", "0", "--archive", archive]
+    command = [
+        sys.executable,
+        "-m",
+        "metasearch",
+        "serve",
+        "--port",
+        "0",
+        "--archive",
+        str(archive),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         found = re.search(r"http://\S+/", server.stdout.readline())
