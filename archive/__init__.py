@@ -19,9 +19,9 @@ from metasearch.archive.browse_candidates import (
     OfText,
     Term,
 )
-from metasearch.archive.columns import Settled, Spent
+from metasearch.archive.columns import Sample, Settled, Spent
 from metasearch.archive.core import NOW
-from metasearch.archive.costs import Cost, Grouping
+from metasearch.archive.costs import Cost, Grouping, Tally
 from metasearch.archive.facts import (
     Bill,
     CallBefore,
@@ -74,10 +74,12 @@ __all__ = [
     "Order",
     "Placement",
     "RunPage",
+    "Sample",
     "Settled",
     "Spent",
     "State",
     "StepRecord",
+    "Tally",
     "Term",
     "Waiting",
     "Wanted",

@@ -139,7 +139,11 @@ class EventRow(Row, table=True):
     """That something happened, and when."""
 
     __tablename__ = "event"
-    __table_args__ = (of_campaign(), CLUSTERED)
+    __table_args__ = (
+        of_campaign(),
+        Index("event_started", "campaign", "seq", sqlite_where=text("kind = 'started'")),
+        CLUSTERED,
+    )
     campaign: int = primary()
     seq: int = primary()
     at: float = real()

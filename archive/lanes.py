@@ -52,7 +52,10 @@ _OF_CANDIDATE = _PLACED + (
 )
 _LANES = "SELECT lanes FROM placement WHERE campaign = ? ORDER BY seq DESC LIMIT 1"
 _LEASE = "SELECT * FROM lease WHERE campaign = ?"
-_STARTED = "SELECT 1 FROM event WHERE campaign = ? AND seq > ? AND kind = 'started' LIMIT 1"
+_STARTED = """
+SELECT 1 FROM event INDEXED BY event_started
+WHERE campaign = ? AND kind = 'started' AND seq > ? LIMIT 1
+"""
 _AGAIN = "SELECT 1 FROM placement WHERE campaign = ? AND candidate = ? AND seq > ? LIMIT 1"
 # INDEXED BY: without statistics SQLite prefers to read the whole campaign.
 _CALLS = """

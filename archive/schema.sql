@@ -86,6 +86,8 @@ CREATE TABLE event (
  WITHOUT ROWID,
  STRICT;
 
+CREATE INDEX event_started ON event (campaign, seq) WHERE kind = 'started';
+
 CREATE TABLE lease (
     campaign INTEGER NOT NULL,
     token TEXT NOT NULL,

@@ -18,10 +18,13 @@ from metasearch.archive import Archive, default_path
 from metasearch.cli.listening import address, listen
 from metasearch.cli.scaffold import TEMPLATES
 from metasearch.errors import UsageError
-from metasearch.web import Access, Workshop, create_app
+from metasearch.web import Access, Workshop, create_app, prepare
 
 _PATIENCE = 2
 """Seconds that open connections, such as a live page's, get to end."""
+_SWITCH = 0.0005
+"""Seconds after which a thread gives way to another. A page gives way at each row that it reads,
+and would wait for a thread that counts in the background ten times as long by default."""
 _LAST_WORDS = 1.0
 """Seconds in which open pages hear that the engine has ended."""
 
@@ -46,6 +49,7 @@ def serve(
     listener = listen(host, port, token)
     place = address(host, listener.getsockname()[1])
     access = Access(token=token, hosts=frozenset(name.lower() for name in [host, *names]))
+    server = _server(archive, access, roots)
     sys.stdout.write(f"{archive} is at {place} (Ctrl-C ends this)\n")
     sys.stdout.flush()
     if browser:
@@ -53,7 +57,7 @@ def serve(
     # uvicorn sends itself again the signal that ended it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        _server(archive, access, roots).run(sockets=[listener])
+        server.run(sockets=[listener])
     except KeyboardInterrupt:
         return
 
@@ -73,8 +77,11 @@ def serve_beside(archive: Path, listener: socket.socket, token: str | None) -> N
 
 
 def _server(archive: Path, access: Access, roots: Sequence[Path]) -> uvicorn.Server:
+    app = create_app(archive, access, Workshop(archive, roots, TEMPLATES))
+    prepare(app)
+    sys.setswitchinterval(_SWITCH)
     config = uvicorn.Config(
-        create_app(archive, access, Workshop(archive, roots, TEMPLATES)),
+        app,
         log_level="warning",
         access_log=False,
         server_header=False,

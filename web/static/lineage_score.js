@@ -1,18 +1,20 @@
 // All candidates by number and score; edges of the path to the best and of one family.
 import { chart, paced } from "./charts.js";
-import { digits, fetchPoints, follow, joined } from "./columns.js";
+import { digits, fetchFirst, fetchPoints, follow, joined, pairs } from "./columns.js";
 import { nearest, point } from "./near.js";
-import { fetchSteered, followSteered, RING, rings, told as toldOf } from "./steered.js";
+import { followSteered, placesOf, RING, rings, told as toldOf } from "./steered.js";
 
 const ALL_EDGES = 5000; // above, only those of what is in sight
 const MOST_CHILDREN = 500;
+const FAMILY = ["ancestors", "children", "focus"]; // what the pointer changes
 
 const figure = document.querySelector("figure.chart[data-campaign]");
 const { campaign, base, direction, objective } = figure.dataset;
 const allEdges = figure.querySelector("[data-edges]");
-const wanted = () => ({ names: ["number", "value", "parent", "outcome", "record", "operator"] });
+const level = figure.querySelector("[data-level]");
+const wanted = { names: ["number", "value", "parent", "outcome", "record", "operator"] };
 
-let [points, steered] = await Promise.all([fetchPoints(campaign, wanted()), fetchSteered(campaign)]);
+let points = await fetchFirst(campaign, wanted);
 let places; // number -> place in the columns, -1 if unknown
 let focus = figure.dataset.focus === undefined ? -1 : Number(figure.dataset.focus);
 let colours;
@@ -24,7 +26,7 @@ function index() {
   let most = 0;
   for (const found of number) most = Math.max(most, found);
   places = new Int32Array(most + 1).fill(-1);
-  number.forEach((found, place) => (places[found] = place));
+  for (let place = 0; place < points.count; place += 1) places[number[place]] = place;
 }
 
 const placeOf = (number) => (number >= 0 && number < places.length ? places[number] : -1);
@@ -90,19 +92,29 @@ function apart(path) {
   return told;
 }
 
+let steered = new Map(); // number -> commands that a person gave, in its prompt
+let flat; // pairs of what is drawn, while the points stay
+let flatOf;
+
+function dotted() {
+  if (flatOf === points) return flat;
+  const lane = new Float32Array(points.count);
+  for (let place = 0; place < points.count; place += 1) lane[place] = drawn(place) ? NaN : 0;
+  const { number, value } = points.columns;
+  dots = { x: number, y: value, lane };
+  const [scored] = pairs(points.count, 1, (place) => (drawn(place) ? 0 : -1), number, value);
+  const [failed] = pairs(points.count, 1, (place) => (drawn(place) ? -1 : 0), number, lane);
+  flat = [scored, failed];
+  flatOf = points;
+  return flat;
+}
+
 function option() {
   const { number, value, operator } = points.columns;
-  const scored = [];
-  const failed = [];
-  const [ringed, ringedBelow] = [[], []];
-  dots = { x: number, y: value, lane: Float64Array.from(value, (found) => (found === found ? NaN : 0)) };
-  for (let place = 0; place < points.count; place += 1) {
-    if (drawn(place)) scored.push(number[place], value[place]);
-    else failed.push(number[place], 0);
-    if (steered.has(number[place])) (drawn(place) ? ringed : ringedBelow).push([number[place], drawn(place) ? value[place] : 0]);
-  }
+  const [scored, failed] = dotted();
   const size = points.count > 20000 ? 2 : points.count > 2000 ? 3 : 5;
-  const joins = allEdges?.checked ? edges() : []; // ECharts does not bear large lines without any
+  const ringed = placesOf(steered, number);
+  const joins = allEdges?.checked ? edges() : []; // ECharts cannot draw no lines
   const path = line(best()).filter(drawn);
   const told = apart(path);
   const family = focus === best() ? [] : line(focus).filter(drawn);
@@ -124,14 +136,14 @@ function option() {
       { type: "value", scale: true, name: `${objective} (${direction === "minimize" ? "lower" : "higher"} is better)`, nameTextStyle: { align: "left", padding: [0, 0, 0, -50] }, axisLabel: { formatter: digits } },
       { gridIndex: 1, type: "category", data: ["failed"], axisTick: { show: false } },
     ],
-    legend: { top: 0, right: 30, left: 200, type: "scroll", data: ["path to the best", "ancestors of the focus", "children of the focus", ...(ringed.length + ringedBelow.length ? [RING] : [])] },
+    legend: { top: 0, right: 30, left: 200, type: "scroll", data: ["path to the best", "ancestors of the focus", "children of the focus", ...(ringed.length ? [RING] : [])] },
     dataZoom: [
       { type: "inside", xAxisIndex: [0, 1], zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
     ],
     series: [
-      { ...dot, id: "scored", data: Float64Array.from(scored), symbolSize: size, itemStyle: { color: colours.muted, opacity: points.count > 2000 ? 0.35 : 0.6 } },
-      { ...dot, id: "failed", xAxisIndex: 1, yAxisIndex: 1, data: Float64Array.from(failed), symbol: "rect", symbolSize: size > 3 ? [3, 9] : size, itemStyle: { color: colours.failed, opacity: 0.35 } },
+      { ...dot, id: "scored", data: scored, symbolSize: size, itemStyle: { color: colours.muted, opacity: points.count > 2000 ? 0.35 : 0.6 } },
+      { ...dot, id: "failed", xAxisIndex: 1, yAxisIndex: 1, data: failed, symbol: "rect", symbolSize: size > 3 ? [3, 9] : size, itemStyle: { color: colours.failed, opacity: 0.35 } },
       ...(joins.length ? [{ id: "edges", type: "lines", coordinateSystem: "cartesian2d", polyline: false, large: true, largeThreshold: 0, progressive: 0, silent: true, data: joins, lineStyle: { color: colours.muted, width: 1, opacity: 0.15 } }] : []),
       {
         id: "path", name: "path to the best", type: "line", silent: true, data: path.map(spot), symbolSize: 6,
@@ -148,8 +160,8 @@ function option() {
         data: here >= 0 && drawn(here) ? children.map((place) => ({ coords: [spot(here), spot(place)] })) : [],
         lineStyle: { color: colours.series[2], width: 1, opacity: children.length > 50 ? 0.2 : 0.7 }, itemStyle: { color: colours.series[2] },
       },
-      rings("ringed", ringed, size, colours),
-      { ...rings("ringed below", ringedBelow, 2, colours), xAxisIndex: 1, yAxisIndex: 1 },
+      rings("ringed", ringed.filter(drawn).map(spot), size, colours),
+      { ...rings("ringed below", ringed.filter((place) => !drawn(place)).map((place) => [number[place], 0]), 2, colours), xAxisIndex: 1, yAxisIndex: 1 },
       {
         id: "focus", type: "scatter", silent: true, symbolSize: 14, data: here >= 0 && drawn(here) ? [spot(here)] : [],
         itemStyle: { color: "transparent", borderColor: colours.series[1], borderWidth: 3 },
@@ -166,10 +178,11 @@ instance = await chart(figure.querySelector(".canvas"), (palette) => {
   return option();
 });
 figure.dataset.count = points.count;
-figure.dataset.steered = steered.size;
 
 const own = focus;
-const showFamily = paced(redraw);
+const showFamily = paced(() => {
+  instance.setOption({ series: option().series.filter(({ id }) => FAMILY.includes(id)) });
+});
 point(instance, figure.querySelector(".readout"), {
   base,
   number: (place) => points.columns.number[place],
@@ -195,14 +208,27 @@ point(instance, figure.querySelector(".readout"), {
 });
 allEdges?.addEventListener("change", redraw);
 instance.on("datazoom", paced(() => allEdges?.checked && points.count > ALL_EDGES && redraw()));
-follow(campaign, wanted, () => points.seq, paced, (fresh) => {
-  points = joined(points, fresh);
+
+async function loadAll() {
+  const all = level.textContent;
+  level.textContent = `Every ${points.every}th candidate so far, and each best.`;
+  points = await fetchPoints(campaign, wanted);
+  show();
+  level.textContent = all;
+}
+
+function show() {
   index();
   redraw();
   figure.dataset.count = points.count;
-});
-followSteered(campaign, steered, paced, (found) => {
+}
+
+follow(campaign, () => points, paced, (fresh) => {
+  points = joined(points, fresh);
+  show();
+}, points.every > 1 ? loadAll() : null);
+followSteered(campaign, paced, (found) => {
   steered = found;
-  redraw();
-  figure.dataset.steered = steered.size;
+  if (found.size) redraw();
+  figure.dataset.steered = found.size;
 });

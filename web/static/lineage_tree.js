@@ -2,17 +2,18 @@
 import { chart, paced } from "./charts.js";
 import { digits } from "./columns.js";
 import { nearest, point } from "./near.js";
-import { fetchSteered, RING, rings, told } from "./steered.js";
+import { followSteered, placesOf, RING, rings, told } from "./steered.js";
 
 const figure = document.querySelector("figure.chart[data-campaign]");
 const { campaign, base } = figure.dataset;
 const focus = Number(figure.dataset.focus ?? -1);
 const best = Number(figure.dataset.best ?? -1);
 const readout = figure.querySelector(".readout");
+const level = figure.querySelector("[data-level]");
 const opened = figure.dataset.opened ? figure.dataset.opened.split(",") : [];
 
 let tree;
-let steered;
+let steered = new Map(); // number -> commands that a person gave, in its prompt
 let places;
 let colours;
 let instance;
@@ -21,13 +22,9 @@ async function load() {
   const query = new URLSearchParams();
   if (focus >= 0) query.append("focus", focus);
   for (const number of opened) query.append("opened", number);
-  const [answer, found] = await Promise.all([
-    fetch(`/api/campaigns/${encodeURIComponent(campaign)}/lineage?${query}`),
-    fetchSteered(campaign),
-  ]);
+  const answer = await fetch(`/api/campaigns/${encodeURIComponent(campaign)}/lineage?${query}`);
   if (!answer.ok) throw new Error(`lineage: ${answer.status}`);
   tree = await answer.json();
-  steered = found;
   places = new Map(tree.number.map((number, place) => [number, place]));
 }
 
@@ -59,10 +56,13 @@ function option() {
     folding: all.filter((place) => tree.outcome[place] === scored && tree.folded[place]),
     failed: all.filter((place) => tree.outcome[place] !== scored),
   };
-  const ringed = all.filter((place) => steered.has(tree.number[place]));
-  // ECharts does not bear large lines without any.
-  const [joins, way] = [segments(all), segments(line(best))];
-  const edge = { type: "lines", coordinateSystem: "cartesian2d", polyline: true, large: true, largeThreshold: 0, progressive: 0, silent: true };
+  const ringed = placesOf(steered, tree.number);
+  const path = line(best);
+  const edges = (id, chosen, more) => {
+    const data = segments(chosen);
+    if (!data.length) return []; // ECharts cannot draw no lines
+    return [{ id, type: "lines", coordinateSystem: "cartesian2d", polyline: true, large: true, largeThreshold: 0, progressive: 0, silent: true, data, ...more }];
+  };
   const size = all.length > 2000 ? 3 : all.length > 400 ? 5 : 7;
   const dot = (id, name, chosen, color, more = {}) => ({ id, name, type: "scatter", silent: true, progressive: 0, symbolSize: size, data: chosen.map(spot), itemStyle: { color }, ...more });
   const label = (formatter) => ({ show: true, position: "top", distance: 2, fontSize: 10, color: colours.muted, formatter });
@@ -76,8 +76,8 @@ function option() {
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
     ],
     series: [
-      ...(joins.length ? [{ ...edge, id: "edges", data: joins, lineStyle: { color: colours.muted, width: 1, opacity: 0.5 } }] : []),
-      ...(way.length ? [{ ...edge, id: "path", name: "path to the best", data: way, lineStyle: { color: colours.series[0], width: 3, opacity: 1 }, itemStyle: { color: colours.series[0] } }] : []),
+      ...edges("edges", all, { lineStyle: { color: colours.muted, width: 1, opacity: 0.5 } }),
+      ...edges("path", path, { name: "path to the best", lineStyle: { color: colours.series[0], width: 3, opacity: 1 }, itemStyle: { color: colours.series[0] } }),
       dot("failed", "failed", groups.failed, colours.failed, { symbol: "diamond", itemStyle: { color: colours.failed, opacity: 0.5 } }),
       dot("scored", "scored", groups.scored, colours.muted),
       dot("folding", "with others folded away", groups.folding, colours.series[2], { symbol: "roundRect", label: label(({ dataIndex }) => `+${tree.folded[groups.folding[dataIndex]]}`), labelLayout: { hideOverlap: true } }),
@@ -107,7 +107,19 @@ instance = await chart(figure.querySelector(".canvas"), (palette) => {
   return option();
 });
 figure.dataset.count = tree.number.length;
-figure.dataset.steered = steered.size;
+
+// The server reads a large campaign in parts, when it is first asked for it.
+async function loadRest() {
+  const all = level.textContent;
+  while (!tree.complete) {
+    level.textContent = `Of the first ${tree.total} candidates so far.`;
+    await load();
+    redraw();
+    figure.dataset.count = tree.number.length;
+  }
+  level.textContent = all;
+}
+loadRest();
 
 async function open(place) {
   const number = tree.number[place];
@@ -138,3 +150,8 @@ document.addEventListener(
     redraw();
   }),
 );
+followSteered(campaign, paced, (found) => {
+  steered = found;
+  if (found.size) redraw();
+  figure.dataset.steered = found.size;
+});

@@ -29,13 +29,26 @@ export function told(commands) {
   return commands ? `with ${commands.length > 1 ? "commands" : "command"} ${commands.join(", ")} in its prompt` : "";
 }
 
-// Calls `take(steered)` when candidates are settled, once any prompt shows what a person said.
-export function followSteered(campaign, known, paced, take) {
-  let any = known.size > 0;
-  const read = paced(async () => take(await fetchSteered(campaign)));
+// Places of such candidates among these numbers.
+export function placesOf(steered, numbers) {
+  const found = [];
+  if (steered.size) numbers.forEach((number, place) => steered.has(number) && found.push(place));
+  return found;
+}
+
+// Calls `take(steered)` at once, and when candidates are settled while prompts show what a person said.
+export function followSteered(campaign, paced, take) {
+  let any = false;
+  const read = async () => {
+    const found = await fetchSteered(campaign);
+    any ||= found.size > 0;
+    take(found);
+  };
+  const again = paced(read);
   document.addEventListener("events", (event) => {
     const { events, settled } = JSON.parse(event.detail.data);
     any ||= events.some(({ kind }) => kind === "steered");
-    if (any && settled.length) read();
+    if (any && settled.length) again();
   });
+  read();
 }

@@ -26,6 +26,9 @@ def upgrade() -> None:
     )
     op.create_index("placement_candidate", "placement", ["campaign", "candidate", "seq"])
     op.create_index("placement_lane", "placement", ["campaign", "lane", "seq"])
+    op.create_index(
+        "event_started", "event", ["campaign", "seq"], sqlite_where=sa.text("kind = 'started'")
+    )
     op.create_table(
         "device_sample",
         sa.Column("campaign", sa.Integer(), autoincrement=False, nullable=False),

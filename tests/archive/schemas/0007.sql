@@ -525,4 +525,5 @@ CREATE INDEX command_waiting ON command (campaign, seq) WHERE answered IS NULL;
 CREATE INDEX steered_step ON steered (campaign, step);
 CREATE INDEX placement_candidate ON placement (campaign, candidate, seq);
 CREATE INDEX placement_lane ON placement (campaign, lane, seq);
+CREATE INDEX event_started ON event (campaign, seq) WHERE kind = 'started';
 COMMIT;
