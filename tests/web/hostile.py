@@ -9,7 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.candidate import Artifact, EvaluationResult, Outcome, Score, StageResult
+from metasearch.candidate import (
+    Artifact,
+    DeviceUse,
+    EvaluationResult,
+    Outcome,
+    Place,
+    Score,
+    StageResult,
+)
 from metasearch.exchange import Message, Usage
 from metasearch.facts import Idea, Insight, Match, Origin, Review, Selection, Turn, Value
 from metasearch.program import Program
@@ -127,6 +135,8 @@ def _add(run: CampaignArchive, number: int, text: str, outcome: Outcome) -> None
     examples = {METRIC: (1.0, 2.0)}
     stage = StageResult(stage=text[:100], scores=scores, passed=True, seconds=1, examples=examples)
     scored = outcome is Outcome.SCORED
+    run.place(number, Place(0, 1, (text[:100],)))
+    run.sample_devices([DeviceUse(text[:100], text[:100], 0.5, 1, 2)])
     run.settle(
         number,
         EvaluationResult(

@@ -56,7 +56,8 @@ def _inert(visit: Visit, address: str) -> list[str]:
     assert visit.page.evaluate("document.querySelectorAll('iframe, object, embed').length") == 0
     assert visit.page.evaluate("[...document.scripts].every((each) => each.src)"), address
     links: list[str] = visit.page.evaluate(
-        "[...document.querySelectorAll('a[href]:not([download])')].map((a) => a.href)"
+        "[...document.querySelectorAll('a[href]:not([download])')]"
+        ".map((a) => new URL(a.getAttribute('href'), document.baseURI).href)"  # of SVG, too
     )
     for link in links:
         assert urlsplit(link).scheme in ("http", "https"), link
