@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 CLASSES = 10
 SIDE = 8
-MOST_CHANNELS = 256
+MOST_CHANNELS = 64
 
 
 def average(x: torch.Tensor) -> torch.Tensor:
