@@ -186,6 +186,7 @@ async def test_lies_gain_nothing(torch: Any) -> None:
     assert honest.outcome is Outcome.SCORED, honest.error
     assert honest.scores["accuracy"].value > 0.9
     assert honest.scores["parameters"].value == PARAMETERS
+    assert 5_000_000 < (honest.memory or 0) < 1_000_000_000
     assert {"confusion.svg", "learning.svg", "network.txt"} == {a.name for a in honest.artifacts}
     assert all(stage.passed for stage in honest.stages)
 
