@@ -4,9 +4,9 @@ The only room with SQL. Rows stay inside; what comes out are frozen types.
 """
 
 from metasearch.archive.archive import Archive, CampaignArchive, default_path
+from metasearch.archive.attachments import ArtifactEntry
 from metasearch.archive.browse_campaigns import Best, ListedRun, Order, RunPage, Wanted
 from metasearch.archive.browse_candidates import (
-    ArtifactEntry,
     CandidateOrder,
     CandidatePage,
     Column,
