@@ -80,7 +80,7 @@ class TestIterativeRepair(Reflected):
 
 class TestMetaAgentSearch(Reflected):
     strategy = "meta_agent_search"
-    options = STEERED
+    options = {**STEERED, **DEEP}
 
 
 class TestGuidedEvolution(Reflected):
@@ -95,5 +95,5 @@ class TestMcts(Reflected):
 
 class TestCoScientist(Reflected):
     strategy = "co_scientist"
-    options = {**STEERED, "initial_ideas": 4, "ideas_per_evaluation": 1.5}
+    options = {**STEERED, **DEEP, "initial_ideas": 4, "ideas_per_evaluation": 1.5}
     evaluations = 12
