@@ -85,7 +85,14 @@ class TestMetaAgentSearch(Reflected):
 
 class TestGuidedEvolution(Reflected):
     strategy = "guided_evolution"
-    options = {**ADVISED, "initial": 6, "offspring": 4, "elites": 4, "exemplars": 2}
+    options = {
+        **ADVISED,
+        "initial": 6,
+        "offspring": 4,
+        "elites": 4,
+        "exemplars": 2,
+        "mates": {"meets": 3},
+    }
 
 
 class TestMcts(Reflected):
