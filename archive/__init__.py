@@ -19,9 +19,9 @@ from metasearch.archive.browse_candidates import (
     OfText,
     Term,
 )
-from metasearch.archive.columns import Settled, Spent
+from metasearch.archive.columns import Sample, Settled, Spent
 from metasearch.archive.core import NOW
-from metasearch.archive.costs import Cost, Grouping
+from metasearch.archive.costs import Cost, Grouping, Tally
 from metasearch.archive.facts import (
     Bill,
     CallBefore,
@@ -69,10 +69,12 @@ __all__ = [
     "OfText",
     "Order",
     "RunPage",
+    "Sample",
     "Settled",
     "Spent",
     "State",
     "StepRecord",
+    "Tally",
     "Term",
     "Wanted",
     "default_path",
