@@ -21,7 +21,7 @@ from metasearch.archive.browse_candidates import (
 )
 from metasearch.archive.columns import Settled, Spent
 from metasearch.archive.core import NOW
-from metasearch.archive.costs import Cost, Grouping
+from metasearch.archive.costs import Cost, Grouping, PairCost
 from metasearch.archive.facts import (
     Bill,
     CallBefore,
@@ -68,6 +68,7 @@ __all__ = [
     "OfParent",
     "OfText",
     "Order",
+    "PairCost",
     "RunPage",
     "Settled",
     "Spent",

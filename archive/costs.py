@@ -30,17 +30,23 @@ _NAMES: dict[Grouping, str] = {
     "call": """'step ' || step || ', call ' || call
         || CASE WHEN asker >= 0 THEN ' of #' || asker ELSE '' END""",
 }
-_COSTS = """
-SELECT {name} AS name, count(*) AS calls, sum(state <> 'answered') AS vain,
-    sum(state = 'answered' AND error <> '') AS refused,
+_USAGE = """
     sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
     sum(cached_tokens) AS cached_tokens, sum(cache_write_tokens) AS cache_write_tokens,
     sum(reasoning_tokens) AS reasoning_tokens,
-    total(usd) AS usd, count(*) - count(usd) AS unpriced, total(seconds) AS model_seconds,
+    total(usd) AS usd, count(*) - count(usd) AS unpriced, total(seconds) AS model_seconds
+"""
+_COSTS = """
+SELECT {name} AS name, count(*) AS calls, sum(state <> 'answered') AS vain,
+    sum(state = 'answered' AND error <> '') AS refused, {usage},
     total(CASE WHEN state = 'lost' THEN reserved_usd END) AS held_usd,
     sum(state = 'lost' AND reserved_usd IS NULL) AS held_unpriced
 FROM exchange WHERE campaign = :campaign AND state <> 'pending'
 GROUP BY 1 ORDER BY usd DESC, input_tokens + output_tokens DESC, name
+"""
+_PAIRS = """
+SELECT {operator} AS operator, model, {usage}
+FROM exchange WHERE campaign = :campaign AND state <> 'pending' GROUP BY 1, 2
 """
 _CACHED = """
 SELECT model, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
@@ -65,13 +71,21 @@ class Cost(NamedTuple):
     """Reserved for lost calls, which may have been billed; ``None`` if a price is unknown."""
 
 
+class PairCost(NamedTuple):
+    """What the calls of one model have cost that led to candidates of one operator."""
+
+    operator: str
+    """Or :data:`NO_CANDIDATE`, or :data:`OWN_CALLS`."""
+    model: str
+    usage: Usage
+
+
 class Costs(Core):
     """The bill of one campaign, to read."""
 
     def costs(self, by: Grouping) -> list[Cost]:
         """The campaign's model calls in groups, the dearest first. Sums to :meth:`usage`."""
-        query = _COSTS.format(name=_NAMES[by])
-        names = {"campaign": self._campaign, "own": OWN_CALLS, "none": NO_CANDIDATE}
+        query = _COSTS.format(name=_NAMES[by], usage=_USAGE)
         with self._database.reading() as connection:
             return [
                 Cost(
@@ -82,11 +96,21 @@ class Costs(Core):
                     usage=as_usage(row),
                     held_usd=None if row["held_unpriced"] else row["held_usd"],
                 )
-                for row in connection.execute(query, names).fetchall()
+                for row in connection.execute(query, self._names()).fetchall()
             ]
+
+    def pair_costs(self) -> list[PairCost]:
+        """The same bill by operator and model at once."""
+        query = _PAIRS.format(operator=_NAMES["operator"], usage=_USAGE)
+        with self._database.reading() as connection:
+            rows = connection.execute(query, self._names()).fetchall()
+        return [PairCost(row["operator"], row["model"], as_usage(row)) for row in rows]
 
     def cached_calls(self) -> Iterator[tuple[str, Usage]]:
         """Model and usage of each call for which a provider's cache was read or written."""
         with self._database.reading() as connection:
             rows = connection.execute(_CACHED, (self._campaign,)).fetchall()
         return ((row["model"], as_usage(row)) for row in rows)
+
+    def _names(self) -> dict[str, str]:
+        return {"campaign": self._campaign, "own": OWN_CALLS, "none": NO_CANDIDATE}

@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar, cast
 
-from metasearch.archive import CampaignArchive, Cost, Grouping
+from metasearch.archive import CampaignArchive, Cost, Grouping, PairCost
 from metasearch.operators.health import HealthMonitor, Window
 
 SLICE = 1000
@@ -20,6 +21,8 @@ FRESH = 10.0
 """Seconds for which a bill counts as new although calls have been added."""
 
 _KEPT = 16
+
+T = TypeVar("T")
 
 
 class Folded(NamedTuple):
@@ -68,18 +71,23 @@ class CostStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._bills: OrderedDict[tuple[str, Grouping], tuple[int, float, list[Cost]]] = (
-            OrderedDict()
-        )
+        self._bills: OrderedDict[tuple[str, str], tuple[int, float, object]] = OrderedDict()
 
     def costs(self, run: CampaignArchive, by: Grouping) -> list[Cost]:
         """The campaign's bill, at most :data:`FRESH` seconds old."""
-        key, seq, now = (run.id, by), run.version()[0], time.monotonic()
+        return self._fresh(run, by, lambda: run.costs(by))
+
+    def pairs(self, run: CampaignArchive) -> list[PairCost]:
+        """Likewise by operator and model at once."""
+        return self._fresh(run, "pairs", run.pair_costs)
+
+    def _fresh(self, run: CampaignArchive, name: str, read: Callable[[], T]) -> T:
+        key, seq, now = (run.id, name), run.version()[0], time.monotonic()
         with self._lock:
             known = self._bills.get(key)
         if known is not None and (known[0] == seq or now - known[1] < FRESH):
-            return known[2]
-        bill = run.costs(by)
+            return cast("T", known[2])
+        bill = read()
         with self._lock:
             self._bills[key] = seq, now, bill
             self._bills.move_to_end(key)

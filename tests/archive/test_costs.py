@@ -139,3 +139,15 @@ def test_replies_that_did_not_give_what_was_asked_for_are_counted(run: CampaignA
     }
     assert run.usage() == before
     assert [event.kind for event in run.events()].count("refused") == 2
+
+
+def test_the_bill_by_operator_and_model_adds_up_to_both(billed: CampaignArchive) -> None:
+    pairs = {(pair.operator, pair.model): pair.usage for pair in billed.pair_costs()}
+    assert {name: usage.usd for name, usage in pairs.items()} == {
+        ("evolve", "small"): 0.5,
+        ("repair", "small"): 0.5,
+        ("repair", "large"): 4.0,
+        (OWN_CALLS, "small"): 0.5,
+        (NO_CANDIDATE, "small"): 0.0,
+    }
+    assert functools.reduce(operator.add, pairs.values()) == billed.usage()

@@ -14,7 +14,8 @@ from starlette.responses import Response
 from metasearch.archive import CampaignArchive
 from metasearch.candidate import Candidate
 from metasearch.objectives import Objective
-from metasearch.web.breakdown import COLUMNS, Success, Way, islands, successes
+from metasearch.web.api.breakdown import brought
+from metasearch.web.breakdown import COLUMNS, islands
 from metasearch.web.errors import BadRequest, NotFound, find_run
 from metasearch.web.folds import CostStore
 from metasearch.web.front import front, hypervolume, knee
@@ -60,14 +61,8 @@ def operators(request: Request, archive: Reader, campaign: Named) -> Response:
     points: PointStore = request.app.state.points
     costs: CostStore = request.app.state.costs
 
-    def count(own: CampaignArchive) -> list[tuple[Way, list[Success]]]:
-        found = points.points(own, columns=COLUMNS)
-        sign = own.objectives[0].gain(1.0)
-        ways: tuple[Way, Way] = ("operator", "model")
-        bills = {way: {c.name: c.usage.usd for c in costs.costs(own, way)} for way in ways}
-        return [(way, successes(found, sign, way, bills[way])) for way in ways]
-
-    return framed(request, run, "operators", groups=_soon(request, run, "operators", count))
+    found = _soon(request, run, "operators", lambda own: brought(own, points, costs))
+    return framed(request, run, "operators", brought=found)
 
 
 @router.get("/islands")
