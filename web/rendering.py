@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from metasearch import quantities
+from metasearch import endings, quantities
 from metasearch.printable import one_line, printable
 from metasearch.web import assets
 from metasearch.web.controls import controls, marks
@@ -79,6 +79,7 @@ _environment.filters.update(
     change=lambda value: f"{value:+.4g}",
     count=quantities.count,
     duration=quantities.duration,
+    ending=endings.in_words,
     iso=iso,
     one_line=one_line,
     score=lambda value: f"{value:.6g}",
