@@ -89,9 +89,7 @@ class _Fold:
                 self._add(candidate)
             bests = best_of_cells(self._population, self._objective)
             elites = (Elite(cell, bests[cell], self._visits[cell]) for cell in sorted(bests))
-            return Grid(
-                self._features, tuple(elites), self._newest, tuple(self._migrations)
-            )
+            return Grid(self._features, tuple(elites), self._newest, tuple(self._migrations))
 
     def _add(self, candidate: Candidate) -> None:
         self._migrations += (

@@ -45,6 +45,7 @@ def score_one(
     parents: tuple[int, ...] = (),
     *,
     operator: str = HOSTILE,
+    island: int | None = None,
     model: str = "",
     **values: float,
 ) -> int:
@@ -60,6 +61,7 @@ def score_one(
         Program(files={"p.py": f"x = {step.number}"}),
         parents=parents,
         operator=operator if parents else "seed",
+        island=island,
         name=HOSTILE,
         thought=HOSTILE,
     ).number
@@ -255,6 +257,25 @@ def test_operators_meet_models_where_there_are_several(archive: Archive, own: ht
         ("mutate", "large"): 0,
         ("cross <b>", HOSTILE): 1,
     }
+
+
+def test_migrations_are_marked_on_the_island_that_they_reach(
+    archive: Archive, own: httpx.Client
+) -> None:
+    options = {"islands": 3, "migration_interval": 4, "topology": "ring"}
+    run = add_run(archive, "sea", strategy={"name": "map_elites", "options": options})
+    score_one(run, score=1.0)
+    assert "A tick" not in counted(own, "/c/sea/islands")
+    for island, value in ((0, 1.5), (1, 9.0), (2, 2.0)):
+        score_one(run, (0,), island=island, score=value)
+    text = counted(own, "/c/sea/islands")
+    words = " ".join(re.sub(r"<[^>]+>", "", text).split())
+    assert "A tick at the lower edge" in words
+    first, second, third = re.split(r"Island \d:", words)[1:]
+    assert "1 came in, last #3 from island 2 after #3" in first
+    assert "came in" not in second  # its own is better
+    assert "1 came in, last #2 from island 1 after #3" in third
+    assert re.findall(r'class="ticks" d="([^"]+)"', text) == ["M238 62V72"] * 2
 
 
 def test_settings_tell_what_is_no_default(client: httpx.Client, campaign: str) -> None:

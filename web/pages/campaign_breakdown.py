@@ -15,17 +15,18 @@ from metasearch.archive import CampaignArchive
 from metasearch.candidate import Candidate
 from metasearch.objectives import Objective
 from metasearch.web.api.breakdown import brought
-from metasearch.web.breakdown import COLUMNS, islands
+from metasearch.web.breakdown import COLUMNS, IslandLine, islands
 from metasearch.web.errors import BadRequest, NotFound, find_run
 from metasearch.web.folds import CostStore
 from metasearch.web.front import front, hypervolume, knee
-from metasearch.web.grid import Grid, GridStore
+from metasearch.web.grid import Grid, GridStore, Migration
 from metasearch.web.pages.campaign import Named
 from metasearch.web.pages.campaign_frame import framed
 from metasearch.web.points import PointStore
 from metasearch.web.readers import Reader
 from metasearch.web.soon import Soon
-from metasearch.web.sparklines import curve
+from metasearch.web.sparklines import curve, ticks
+from metasearch.web.standing import has_grid
 
 router = APIRouter(prefix="/c/{campaign}")
 
@@ -70,12 +71,17 @@ def islands_page(request: Request, archive: Reader, campaign: Named) -> Response
     """The best so far of each island, side by side."""
     run = find_run(archive, campaign)
     points: PointStore = request.app.state.points
+    grids: GridStore = request.app.state.grids
     sign = run.objectives[0].gain(1.0)
-    lines = _soon(
-        request, run, "islands", lambda own: islands(points.points(own, columns=COLUMNS), sign)
-    )
-    if lines is None:
+
+    def count(own: CampaignArchive) -> tuple[list[IslandLine], tuple[Migration, ...]]:
+        lines = islands(points.points(own, columns=COLUMNS), sign)
+        return lines, grids.grid(own).migrations if has_grid(own) else ()
+
+    found = _soon(request, run, "islands", count)
+    if found is None:
         return framed(request, run, "islands", lines=None)
+    lines, migrations = found
     end = max((line.numbers[-1] for line in lines), default=0)
     scores = [score for line in lines for score in line.scores]
     low, high = min(scores, default=0.0), max(scores, default=0.0)
@@ -83,14 +89,28 @@ def islands_page(request: Request, archive: Reader, campaign: Named) -> Response
         line.island: curve(line.numbers, line.scores, end, steps=True, low=low, high=high)
         for line in lines
     }
-    return framed(request, run, "islands", lines=lines, charts=charts, low=low, high=high, end=end)
+    came = {
+        line.island: [each for each in migrations if each.target == line.island] for line in lines
+    }
+    return framed(
+        request,
+        run,
+        "islands",
+        lines=lines,
+        charts=charts,
+        came=came,
+        ticks={island: ticks([each.at for each in those], end) for island, those in came.items()},
+        low=low,
+        high=high,
+        end=end,
+    )
 
 
 @router.get("/grid")
 def grid(request: Request, archive: Reader, campaign: Named) -> Response:
     """The elites of the feature grid as a heat map of the first two features."""
     run = find_run(archive, campaign)
-    if run.settings.strategy.name != "map_elites":
+    if not has_grid(run):
         raise NotFound(f"The campaign {run.id} has no feature grid.", (run.id, f"/c/{run.id}"))
     store: GridStore = request.app.state.grids
     found = _soon(request, run, "grid", store.grid)
