@@ -112,5 +112,5 @@ class Costs(Core):
             rows = connection.execute(_CACHED, (self._campaign,)).fetchall()
         return ((row["model"], as_usage(row)) for row in rows)
 
-    def _names(self) -> dict[str, str]:
+    def _names(self) -> dict[str, int | str]:
         return {"campaign": self._campaign, "own": OWN_CALLS, "none": NO_CANDIDATE}

@@ -114,8 +114,8 @@ def matrix(points: Points, sign: float, costs: Sequence[PairCost]) -> Matrix | N
         sign: 1 if larger is better by the first objective, else -1.
         costs: What the calls of each pair have cost.
     """
-    code = points.columns["operator"].astype(np.int64) * _CODES + points.columns["model"]
-    tallies = _tallies(points, sign, code)
+    rows, columns = (points.columns[way].astype(np.int64) for way in ("operator", "model"))
+    tallies = _tallies(points, sign, rows * _CODES + columns)
     usd = {(cost.operator, cost.model): cost.usage.usd for cost in costs}
     found = {
         (operator, model): _success(
