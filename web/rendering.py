@@ -37,8 +37,14 @@ def from_text(text: str, **context: object) -> str:
 
 
 def ago(then: float | None) -> str:
-    """How long ago something was: ``12s ago``."""
-    return "never" if then is None else f"{quantities.duration(time.time() - then)} ago"
+    """How long ago something was, in its largest unit: ``12 s ago``, ``42 min ago``."""
+    if then is None:
+        return "never"
+    seconds = max(0, round(time.time() - then))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
 
 
 def utc(then: float) -> str:

@@ -271,6 +271,7 @@ def test_migrations_are_marked_on_the_island_that_they_reach(
     text = counted(own, "/c/sea/islands")
     words = " ".join(re.sub(r"<[^>]+>", "", text).split())
     assert "A tick at the lower edge" in words
+    assert "numbers from 0 to 3" in words
     first, second, third = re.split(r"Island \d:", words)[1:]
     assert "1 came in, last #3 from island 2 after #3" in first
     assert "came in" not in second  # its own is better
@@ -282,7 +283,18 @@ def test_settings_tell_what_is_no_default(client: httpx.Client, campaign: str) -
     text = client.get(f"/c/{campaign}/settings").text
     bold = re.findall(r'class="bold"><td class="mono"><bdi[^>]*>([^<]+)', text)
     assert "budget.evaluations" in bold
+    assert "objectives.error" in bold
     assert "sandbox.pids" not in bold
+
+
+def test_a_short_campaign_has_curves_of_its_health(client: httpx.Client, campaign: str) -> None:
+    text = counted(client, f"/c/{campaign}/health")
+    assert "10 settled candidates at a time" in text
+    assert text.count('class="small-chart"') == 5
+    told = client.get(f"/api/campaigns/{campaign}/health", params={"window": 10}).json()
+    assert len(told["windows"]) == 2
+    for window in told["windows"]:
+        assert f"#{window['first']} to #{window['last']}" in text
 
 
 def test_the_events_may_be_of_one_kind(client: httpx.Client, campaign: str) -> None:

@@ -74,15 +74,15 @@ def islands_page(request: Request, archive: Reader, campaign: Named) -> Response
     grids: GridStore = request.app.state.grids
     sign = run.objectives[0].gain(1.0)
 
-    def count(own: CampaignArchive) -> tuple[list[IslandLine], tuple[Migration, ...]]:
-        lines = islands(points.points(own, columns=COLUMNS), sign)
-        return lines, grids.grid(own).migrations if has_grid(own) else ()
+    def count(own: CampaignArchive) -> tuple[list[IslandLine], int, tuple[Migration, ...]]:
+        known = points.points(own, columns=COLUMNS)
+        end = int(known.columns["number"].max(initial=0))
+        return islands(known, sign), end, grids.grid(own).migrations if has_grid(own) else ()
 
     found = _soon(request, run, "islands", count)
     if found is None:
         return framed(request, run, "islands", lines=None)
-    lines, migrations = found
-    end = max((line.numbers[-1] for line in lines), default=0)
+    lines, end, migrations = found
     scores = [score for line in lines for score in line.scores]
     low, high = min(scores, default=0.0), max(scores, default=0.0)
     charts = {
@@ -155,7 +155,7 @@ class HeatCell(NamedTuple):
     score: float
     visits: int
     shade: int
-    """0 for the worst fifth of the elites, up to 4."""
+    """By rank among the elites: up to 4 for the best."""
     newest: bool
 
 
@@ -178,7 +178,7 @@ def _cells(grid: Grid, objective: Objective) -> dict[tuple[int, int], HeatCell]:
             candidate=candidate,
             score=candidate.scores[objective.name],
             visits=visits[place],
-            shade=min(_SHADES - 1, _SHADES * ranked.index(gain) // len(ranked)),
+            shade=round((_SHADES - 1) * (ranked.index(gain) + 1) / len(ranked)),
             newest=place == newest,
         )
         for place, (gain, candidate) in bests.items()

@@ -7,7 +7,7 @@ const MOST_SERIES = 8;
 const MOST_LISTED = 80; // numbers that a filter has room for
 const MARKS = ["commanded", "changed", "reopened"];
 const NAMES = { number: "number", evaluations: "evaluations", at: "time", usd: "USD", tokens: "tokens" };
-const GRID = { left: 92, right: 24, top: 26 };
+const GRID = { left: 92, right: 24, top: 38 };
 
 const figure = document.querySelector("figure.chart[data-campaign]");
 const { campaign, base, direction, objective } = figure.dataset;
@@ -163,7 +163,7 @@ function option(colours) {
         axisLabel: { formatter: (found) => digits(found), showMinLabel: false, showMaxLabel: false },
         name: log ? `distance of ${objective} to ${digits(target)}` : `${metric() || objective}${metric() ? "" : sign > 0 ? " (higher is better)" : " (lower is better)"}`,
         nameTextStyle: { align: "left", padding: [0, 0, 0, -60] },
-        nameGap: 8,
+        nameGap: 20, // names of marks stand below it
       },
       { gridIndex: 1, type: "category", data: strip.names, show: height > 0, axisLabel: { fontSize: 10, width: 86, overflow: "truncate", interval: 0, margin: 4 }, axisTick: { show: false }, splitLine: { show: true } },
     ],
