@@ -82,6 +82,7 @@ PARTS = (
 )
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("theme", "parts"), [("light", PARTS), ("dark", ("", "/lineage", "/grid", "/events"))]
 )
