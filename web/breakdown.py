@@ -12,9 +12,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metasearch.archive import PairCost
+from metasearch.archive import Cost, operator_and_model
 from metasearch.exchange import Usage
-from metasearch.web.points import MAX_NAMES, OUTCOMES, Points
+from metasearch.web.decoding import MAX_NAMES, OUTCOMES
+from metasearch.web.points import Points
 
 Way = Literal["operator", "model"]
 
@@ -106,17 +107,17 @@ def successes(
     return sorted((row for row in rows if row.tried), key=lambda row: (-row.tried, row.name))
 
 
-def matrix(points: Points, sign: float, costs: Sequence[PairCost]) -> Matrix | None:
+def matrix(points: Points, sign: float, costs: Iterable[Cost]) -> Matrix | None:
     """Operators against models; ``None`` unless several of both made candidates with each other.
 
     Args:
         points: With :data:`COLUMNS`.
         sign: 1 if larger is better by the first objective, else -1.
-        costs: What the calls of each pair have cost.
+        costs: The bill by ``pair``.
     """
     rows, columns = (points.columns[way].astype(np.int64) for way in ("operator", "model"))
     tallies = _tallies(points, sign, rows * _CODES + columns)
-    usd = {(cost.operator, cost.model): cost.usage.usd for cost in costs}
+    usd = {operator_and_model(cost.name): cost.usage.usd for cost in costs}
     found = {
         (operator, model): _success(
             tallies, row * _CODES + column, operator, usd.get((operator, model))
@@ -132,11 +133,11 @@ def matrix(points: Points, sign: float, costs: Sequence[PairCost]) -> Matrix | N
     return Matrix(operators, models, cells)
 
 
-def bill(costs: Iterable[PairCost], by: Way) -> dict[str, float | None]:
-    """What each operator, or each model, has cost; ``None`` where a price is unknown."""
+def bill(costs: Iterable[Cost], by: Way) -> dict[str, float | None]:
+    """Out of the bill by ``pair`` that of each operator, or of each model, in USD."""
     groups: dict[str, list[Usage]] = {}
     for cost in costs:
-        name = cost.operator if by == "operator" else cost.model
+        name = operator_and_model(cost.name)[by == "model"]
         groups.setdefault(name, []).append(cost.usage)
     return {name: reduce(add, usages).usd for name, usages in groups.items()}
 

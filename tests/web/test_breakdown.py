@@ -30,7 +30,7 @@ def test_operators_add_up_to_all_candidates(run: CampaignArchive) -> None:
     objective = run.objectives[0]
     points = PointStore().points(run, columns=COLUMNS)
     for way in ("operator", "model"):
-        rows = successes(points, objective.gain(1.0), way, bill(run.pair_costs(), way))
+        rows = successes(points, objective.gain(1.0), way, bill(run.costs("pair"), way))
         assert sum(row.usd or 0.0 for row in rows) == run.usage().usd
         assert sum(row.tried for row in rows) == len(candidates)
         assert sum(row.scored for row in rows) == run.counts()["scored"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request
@@ -12,6 +13,9 @@ from metasearch.web.api.common import ERRORS, UntaggedRun
 from metasearch.web.breakdown import COLUMNS, Matrix, Success, bill, matrix, successes
 from metasearch.web.folds import CostStore
 from metasearch.web.points import PointStore
+
+PATIENCE = 0.03
+"""Seconds for which a request reads points, and as long again for the bill."""
 
 router = APIRouter(tags=["campaigns"], responses=ERRORS)
 
@@ -46,7 +50,7 @@ class SuccessItem(BaseModel):
     """Of the 95 % interval of the share that improved."""
     high: float
     usd: float | None
-    """At most 10 s old; ``null`` if a price is unknown."""
+    """``null`` if a price, or the bill, is unknown."""
 
 
 class PairItem(BaseModel):
@@ -66,6 +70,8 @@ class BroughtItem(BaseModel):
     """Likewise; the empty name is of candidates that no model made."""
     pairs: list[PairItem]
     """Only if several operators and several models made candidates."""
+    complete: bool
+    """False if there is more to count or to add up: ask again."""
 
 
 class Brought(NamedTuple):
@@ -74,12 +80,14 @@ class Brought(NamedTuple):
     operators: list[Success]
     models: list[Success]
     matrix: Matrix | None
+    complete: bool
+    """Whether all that is settled is counted, and the bill known."""
 
 
 @router.get("/campaigns/{campaign}/operators")
 def operators(request: Request, run: UntaggedRun) -> BroughtItem:
     """What operators and models were tried for, what came of it, and what it cost."""
-    found = brought(run, request.app.state.points, request.app.state.costs)
+    found = brought(run, request.app.state.points, request.app.state.costs, PATIENCE)
     pairs = found.matrix.cells if found.matrix else {}
     return BroughtItem(
         operators={row.name: _item(row) for row in found.operators},
@@ -88,15 +96,22 @@ def operators(request: Request, run: UntaggedRun) -> BroughtItem:
             PairItem(operator=operator, model=model, brought=_item(cell))
             for (operator, model), cell in pairs.items()
         ],
+        complete=found.complete,
     )
 
 
-def brought(run: CampaignArchive, points: PointStore, costs: CostStore) -> Brought:
-    """Counted over all that is settled; the first look takes as long as reading it all."""
-    found, pairs = points.points(run, columns=COLUMNS), costs.pairs(run)
+def brought(
+    run: CampaignArchive, points: PointStore, costs: CostStore, patience: float = math.inf
+) -> Brought:
+    """Counted over what is settled: all of it, or what can be read within so many seconds."""
+    found = points.points(run, columns=COLUMNS, patience=patience)
+    paid = costs.costs(run, "pair", patience)
     sign = run.objectives[0].gain(1.0) if run.objectives else 1.0
-    rows, columns = (successes(found, sign, way, bill(pairs, way)) for way in ("operator", "model"))
-    return Brought(rows, columns, matrix(found, sign, pairs))
+    rows, columns = (
+        successes(found, sign, way, bill(paid or [], way)) for way in ("operator", "model")
+    )
+    pairs = matrix(found, sign, paid or [])
+    return Brought(rows, columns, pairs, found.complete and paid is not None)
 
 
 def _item(row: Success) -> SuccessItem:

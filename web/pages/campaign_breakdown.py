@@ -15,6 +15,7 @@ from metasearch.archive import CampaignArchive
 from metasearch.candidate import Candidate
 from metasearch.objectives import Objective
 from metasearch.web.api.breakdown import brought
+from metasearch.web.api.points import first_address
 from metasearch.web.breakdown import COLUMNS, IslandLine, islands
 from metasearch.web.errors import BadRequest, NotFound, find_run
 from metasearch.web.folds import CostStore
@@ -26,7 +27,7 @@ from metasearch.web.points import PointStore
 from metasearch.web.readers import Reader
 from metasearch.web.soon import Soon
 from metasearch.web.sparklines import curve, ticks
-from metasearch.web.standing import has_grid
+from metasearch.web.standing import has_grid, standing
 
 router = APIRouter(prefix="/c/{campaign}")
 
@@ -62,8 +63,9 @@ def operators(request: Request, archive: Reader, campaign: Named) -> Response:
     points: PointStore = request.app.state.points
     costs: CostStore = request.app.state.costs
 
+    now = standing(run)  # before the counting begins, which would slow it down
     found = _soon(request, run, "operators", lambda own: brought(own, points, costs))
-    return framed(request, run, "operators", brought=found)
+    return framed(request, run, "operators", now, brought=found)
 
 
 @router.get("/islands")
@@ -79,9 +81,10 @@ def islands_page(request: Request, archive: Reader, campaign: Named) -> Response
         end = int(known.columns["number"].max(initial=0))
         return islands(known, sign), end, grids.grid(own).migrations if has_grid(own) else ()
 
+    now = standing(run)
     found = _soon(request, run, "islands", count)
     if found is None:
-        return framed(request, run, "islands", lines=None)
+        return framed(request, run, "islands", now, lines=None)
     lines, end, migrations = found
     scores = [score for line in lines for score in line.scores]
     low, high = min(scores, default=0.0), max(scores, default=0.0)
@@ -96,6 +99,7 @@ def islands_page(request: Request, archive: Reader, campaign: Named) -> Response
         request,
         run,
         "islands",
+        now,
         lines=lines,
         charts=charts,
         came=came,
@@ -113,9 +117,10 @@ def grid(request: Request, archive: Reader, campaign: Named) -> Response:
     if not has_grid(run):
         raise NotFound(f"The campaign {run.id} has no feature grid.", (run.id, f"/c/{run.id}"))
     store: GridStore = request.app.state.grids
+    now = standing(run)
     found = _soon(request, run, "grid", store.grid)
     cells = None if found is None else _cells(found, run.objectives[0])
-    return framed(request, run, "grid", grid=found, cells=cells)
+    return framed(request, run, "grid", now, grid=found, cells=cells)
 
 
 @router.get("/front")
@@ -134,15 +139,18 @@ def front_page(
             raise BadRequest(f"objectives: there are {', '.join(known)}.")
     one, other = known[names[0]], known[names[1]]
     store: PointStore = request.app.state.points
+    now = standing(run)
     found = _soon(request, run, f"front {names}", lambda own: _front(own, store, one, other))
     numbers = found.numbers if found else []
     return framed(
         request,
         run,
         "front",
+        now,
         one=one,
         other=other,
         objectives=list(known),
+        first=[first_address(run.id, ("number", "value"), name) for name in names],
         found=found,
         members=[run.candidate(number) for number in numbers[:_MOST_NAMED]],
     )
