@@ -34,14 +34,15 @@ def main() -> None:
     arguments = parser.parse_args()
     started = time.monotonic()
     with Archive.open(arguments.file, create=True) as archive:
-        run = archive.create(_campaign())
+        run = archive.create(campaign())
         with run.hold():
-            _fill(run, arguments.candidates)
+            fill(run, range(arguments.candidates), arguments.candidates)
             run.finish("evaluations")
     print(f"made {arguments.candidates} candidates in {time.monotonic() - started:.0f} s")
 
 
-def _campaign() -> Campaign:
+def campaign() -> Campaign:
+    """With two objectives and three models."""
     raw = {
         "task": "Pack circles so that the sum of their radii is large.",
         "objectives": {"score": "maximize", "seconds": "minimize"},
@@ -58,10 +59,11 @@ def _campaign() -> Campaign:
     )
 
 
-def _fill(run: CampaignArchive, count: int) -> None:
-    rng = random.Random(0)
-    elite: list[tuple[float, int]] = []
-    for number in range(count):
+def fill(run: CampaignArchive, numbers: range, count: int) -> None:
+    """Add candidates with these numbers to a campaign that will have so many."""
+    rng = random.Random(numbers.start)
+    elite = [(each.scores["score"], each.number) for each in run.best(40)]
+    for number in numbers:
         step = run.open_step().number
         parents: tuple[int, ...] = ()
         if elite:
