@@ -10,15 +10,13 @@ one is shown beside it.
 from __future__ import annotations
 
 import argparse
-import re
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import httpx
 
-from benchmarks.workload import verdict
+from benchmarks.workload import served, verdict
 
 PAGE, API = 0.2, 0.1
 PAGES = ("/",)
@@ -52,16 +50,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("archive", type=Path)
     archive = parser.parse_args().archive
-    command = [sys.executable, "-m", "metasearch", "serve", "--port", "0", "--archive", archive]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        found = re.search(r"http://\S+/", server.stdout.readline())
-        assert found is not None
-        try:
-            with httpx.Client(base_url=found[0], timeout=60) as client:
-                kept = _measure(client)
-        finally:
-            server.terminate()
+    with served(archive) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        kept = _measure(client)
     return 0 if all(kept) else 1
 
 
