@@ -12,6 +12,7 @@ import argparse
 import math
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from metasearch.archive import Archive, CampaignArchive
@@ -34,14 +35,16 @@ def main() -> None:
     arguments = parser.parse_args()
     started = time.monotonic()
     with Archive.open(arguments.file, create=True) as archive:
-        run = archive.create(_campaign())
+        run = archive.create(campaign())
         with run.hold():
-            _fill(run, arguments.candidates)
+            for _ in fill(run, arguments.candidates):
+                pass
             run.finish("evaluations")
     print(f"made {arguments.candidates} candidates in {time.monotonic() - started:.0f} s")
 
 
-def _campaign() -> Campaign:
+def campaign() -> Campaign:
+    """What is searched for."""
     raw = {
         "task": "Pack circles so that the sum of their radii is large.",
         "objectives": {"score": "maximize", "seconds": "minimize"},
@@ -58,7 +61,8 @@ def _campaign() -> Campaign:
     )
 
 
-def _fill(run: CampaignArchive, count: int) -> None:
+def fill(run: CampaignArchive, count: int) -> Iterator[int]:
+    """Add so many candidates; gives the number of each as soon as it is settled."""
     rng = random.Random(0)
     elite: list[tuple[float, int]] = []
     for number in range(count):
@@ -90,6 +94,7 @@ def _fill(run: CampaignArchive, count: int) -> None:
             elite = sorted([*elite, (score, candidate.number)], reverse=True)[:40]
         run.settle(candidate.number, result)
         run.end_step(step)
+        yield number
 
 
 def _scored(score: float, rng: random.Random, *, picture: bool) -> EvaluationResult:

@@ -109,9 +109,11 @@ class Served:
 
 
 @contextmanager
-def served(archive: Path, *options: str) -> Iterator[Served]:
+def served(
+    archive: Path, *options: str, program: Sequence[str] = ("-m", "metasearch")
+) -> Iterator[Served]:
     """``metasearch serve`` on a free port, with further options, for this block."""
-    command = [sys.executable, "-m", "metasearch", "serve", "--port", "0"]
+    command = [sys.executable, *program, "serve", "--port", "0"]
     words = ["--archive", str(archive), *options]
     with subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
