@@ -205,6 +205,8 @@ class ModelSection(Frozen):
     agent: Choice | None = None
     api_base: str | None = None
     """Address of a local or OpenAI-compatible server (Ollama, vLLM)."""
+    api_bases: dict[str, str] = {}
+    """Model name -> its server's address, for models that are not at ``api_base``."""
     temperature: float = Field(default=0.8, ge=0, le=2)
     max_tokens: int = Field(default=8192, ge=1)
     """Upper limit of one reply; also what a reservation assumes."""
@@ -250,6 +252,10 @@ class ModelSection(Frozen):
     def model_for(self, role: Role) -> str:
         """The model that answers for a role; of an ensemble the first one."""
         return self.models_for(role)[0]
+
+    def api_base_of(self, model: str) -> str | None:
+        """Where a model's server is; ``None`` for its provider's own."""
+        return self.api_bases.get(model, self.api_base)
 
     def fallback_for(self, role: Role) -> str | None:
         """The model name that answers for a role while its own model is down, if there is one."""

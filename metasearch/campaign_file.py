@@ -72,7 +72,7 @@ def load_campaign(
         _check_metrics(file, settings)
     else:
         _check_ideas_alone(file, settings)
-    _check_address(file, settings)
+    _check_addresses(file, settings)
     _check_agent(file, settings)
     folder = file.parent.resolve()
     return Campaign(
@@ -99,14 +99,16 @@ def _set(file: Path, raw: dict[str, Any], key: str, value: Any) -> None:
     raw[last] = value
 
 
-def _check_address(file: Path, settings: CampaignFile) -> None:
+def _check_addresses(file: Path, settings: CampaignFile) -> None:
     """Here and not in the model: what a run was stored with must stay readable."""
-    address = settings.models.api_base
-    if address is not None and re.match(r"https?://[^/]", address) is None:
-        raise CampaignError(
-            f"{file}: 'models.api_base' is {_brief(address)}: it must begin with http:// or "
-            "https://, such as 'http://localhost:11434'"
-        )
+    models = settings.models
+    named = {f"models.api_bases.{json.dumps(m)}": base for m, base in models.api_bases.items()}
+    for key, address in {"models.api_base": models.api_base, **named}.items():
+        if address is not None and re.match(r"https?://[^/]", address) is None:
+            raise CampaignError(
+                f"{file}: {key!r} is {_brief(address)}: it must begin with http:// or "
+                "https://, such as 'http://localhost:11434'"
+            )
 
 
 def _check_agent(file: Path, settings: CampaignFile) -> None:

@@ -60,7 +60,7 @@ class Endpoints:
             self._targets[model] = Target(model, "offline", None, None)
         if model not in self._targets:
             self._provider = await load(offline=model.startswith(OFFLINE))
-            target = self._provider.target(model, self._settings.api_base)
+            target = self._provider.target(model, self._settings.api_base_of(model))
             known = {**self._frozen, **self._settings.prices}
             price = freeze_prices([model], known, self._provider)[model]
             if price is None and self._usd_limit is not None:

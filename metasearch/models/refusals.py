@@ -40,7 +40,11 @@ def final_error(
     if failure.about_prompt:
         return RequestRefused(f"The provider of {who} refuses this prompt: {text}")
     if failure.unreachable and not known:
-        where = "models.api_base" if target.api_base else f"{target.provider.upper()}_API_BASE"
+        where = (
+            "models.api_base or api_bases"
+            if target.api_base
+            else f"{target.provider.upper()}_API_BASE"
+        )
         return ModelSetupError(
             f"The {who} cannot be reached, tried {attempts} times: {text}. Is its server "
             f"running, and the address right ({where})?"

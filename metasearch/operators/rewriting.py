@@ -9,6 +9,7 @@ from metasearch.candidate import Candidate
 from metasearch.exchange import Message
 from metasearch.formats import BLOCK, language_of
 from metasearch.operators.genome import Gene, needed_names, read_gene, surroundings
+from metasearch.operators.parts import edit_diff
 from metasearch.operators.prompts import (
     ANSWER_LIMIT,
     FEEDBACK_LIMIT,
@@ -94,6 +95,17 @@ def around_part(ctx: Step, program: Program, gene: Gene) -> Part:
         for cut in (str, lambda text: shorten(text, _REST_LIMIT))
     )
     return Part(text=text, priority=2, name="the rest of the program", shorter=(shorter,))
+
+
+def elsewhere_part(ctx: Step, program: Program, other: Program) -> Part:
+    """How two programs differ, for a merger that takes over a block of the other one."""
+    if program.digest == other.digest:
+        return Part(text="")
+    text, shorter = (
+        ctx.render("guided_evolution_elsewhere", difference=edit_diff(program, other, limit))
+        for limit in (_REST_LIMIT, 1_000)
+    )
+    return Part(text=text, priority=3, name="the other differences", shorter=(shorter,))
 
 
 def block_part(ctx: Step, gene: Gene) -> Part:

@@ -340,7 +340,7 @@ class CoScientist:
     async def write_overview(self, ctx: Step, job: Job, brief: Briefing) -> None:
         """An account of the best ideas, for people and for those who look for gaps."""
         epoch = self.funnel.epoch
-        parts = []
+        parts = [brief.best_line()]
         for place, number in enumerate(job.ideas, start=1):
             entry = self.funnel.entries[number]
             told = f"{brief.account(entry)}\n{brief.rated(entry)}"

@@ -101,6 +101,12 @@ class Briefing:
         text = f"{render_program(shown.program)}\n{self._result(shown.candidate.number)}"
         return self.section("The best program so far", text, priority=2)
 
+    def best_line(self) -> Part:
+        """What the best program so far came to; empty if there is none."""
+        number = self._funnel.best
+        text = "" if number is None else f"#{number}: {self._scores(number)}"
+        return self.section("The best program so far", text)
+
     def inspiration(self, other: Shown) -> Part:
         """Another program to learn from."""
         text = self._ctx.render(

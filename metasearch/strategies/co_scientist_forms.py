@@ -27,7 +27,8 @@ class IdeaForm(BaseModel):
     expected: str = Field(description="The effect, and what would show it")
     assumptions: list[str] = Field(description="What it takes for granted")
     predicted: float | None = Field(
-        description="Expected change of the first objective, with its sign; null if unknown"
+        description="Expected change of the first objective against the current program, "
+        "with its sign; null if unknown"
     )
 
 

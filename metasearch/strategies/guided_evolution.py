@@ -23,7 +23,7 @@ from metasearch.campaign import Role
 from metasearch.candidate import Candidate, Outcome
 from metasearch.facts import Recorded
 from metasearch.objectives import gains
-from metasearch.operators.genome import Gene, differing, in_use
+from metasearch.operators.genome import Gene, differing, in_use, replace
 from metasearch.operators.hall_of_fame import HallOfFame
 from metasearch.operators.pareto import spea2, tournament_dcd
 from metasearch.operators.prompts import render_result
@@ -31,6 +31,7 @@ from metasearch.operators.rewriting import (
     Individual,
     around_part,
     block_part,
+    elsewhere_part,
     fenced,
     request_part,
     rewrite,
@@ -246,18 +247,20 @@ class GuidedEvolution:
 
     async def cross(self, ctx: Step, child: Individual, mate: Candidate) -> Individual:
         """Merge one of the blocks in which two parents differ into the first one's place."""
-        pairs = differing(child.program, ctx.archive.program(mate))
+        theirs = ctx.archive.program(mate)
+        pairs = differing(child.program, theirs)
         pair = _one_pair(ctx, pairs)
         variant = ctx.rng.randrange(2)
         if pair is None:
             return child
         gene, other = pair
         task = {"variant": variant, "block": gene.name, "others": len(pairs) - 1}
-        theirs = {"code": fenced(other), "result": render_result(ctx, mate, 1_000)}
+        told = {"code": fenced(other), "result": render_result(ctx, mate, 1_000)}
         prompt = [
             Part(text=ctx.render("guided_evolution_crossover", **task)),
             around_part(ctx, child.program, gene),
-            Part(text=ctx.render("guided_evolution_other", **theirs)),
+            Part(text=ctx.render("guided_evolution_other", **told)),
+            elsewhere_part(ctx, replace(child.program, gene, other.text), theirs),
             block_part(ctx, gene),
             standing_part(ctx, child),
             request_part(ctx, "guided_evolution_rules", child.program, gene),
@@ -270,17 +273,28 @@ class GuidedEvolution:
         self, ctx: Step, child: Individual, exemplars: Sequence[Candidate], pool: PromptPool
     ) -> Individual:
         """Evolution of Thought: why did a block of an exemplar get better; do the same here."""
-        exemplar = ctx.archive.program(ctx.rng.choice(exemplars))
-        pair = _one_pair(ctx, differing(exemplar, self.task.seed_program))
+        exemplar = ctx.rng.choice(exemplars)
+        pairs = differing(ctx.archive.program(exemplar), self.task.seed_program)
+        pair = _one_pair(ctx, pairs)
         gene = _one(ctx, in_use(child.program, self.task.description))
         if pair is None or gene is None:
             return await self.mutate(ctx, child, pool)
         learnt, seed = pair
-        values = {"learnt": learnt.name, "before": fenced(seed), "after": fenced(learnt)}
+        text = ctx.render(
+            "guided_evolution_thought",
+            block=gene.name,
+            learnt=learnt.name,
+            others=len(pairs) - 1,
+            before=fenced(seed),
+            first=render_result(ctx, ctx.archive.candidate(0), 1_000),
+            after=fenced(learnt),
+            best=render_result(ctx, exemplar, 1_000),
+        )
         prompt = [
-            Part(text=ctx.render("guided_evolution_thought", block=gene.name, **values)),
+            Part(text=text),
             around_part(ctx, child.program, gene),
             block_part(ctx, gene),
+            standing_part(ctx, child),
             request_part(ctx, "guided_evolution_transfer", child.program, gene),
         ]
         label = f"{gene.name}: as in {learnt.name}"

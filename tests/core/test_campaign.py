@@ -64,6 +64,10 @@ def test_the_minimal_file_has_defaults_for_all_the_rest(folder: Path) -> None:
         (MINIMAL + "[evaluator]\nmetrics = ['a']\nprivate = ['a']\n", "both name 'a'"),
         (MINIMAL + "[program]\nfiles = []\n", "'program.files' is []: "),
         (MINIMAL + "[models]\napi_base = 'localhost'\n", "'models.api_base' is 'localhost'"),
+        (
+            MINIMAL + "[models.api_bases]\n'a/b' = 'ftp://c'\n",
+            "'models.api_bases.\"a/b\"' is 'ftp:",
+        ),
         ('task = "x"\n[objectives]\n"" = "maximize"\n', "objectives has an empty name"),
         (MINIMAL + "[models]\npropose = []\n", "'models.propose' is []: "),
         (MINIMAL + "[models]\npropose = 3\n", "'models.propose' is 3: "),

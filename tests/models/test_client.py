@@ -10,6 +10,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from metasearch.campaign import Role
 from metasearch.errors import ModelError, ModelSetupError
 from metasearch.exchange import ExchangeState, Message
 from metasearch.models import CUT, MAX_REPLY, Backoff, ModelClient
@@ -25,9 +26,11 @@ PROMPT = (
 MakeClient = Callable[..., ModelClient]
 
 
-async def ask(client: ModelClient, step: int = 1, call: int = 0, text: str = "") -> Reply:
+async def ask(
+    client: ModelClient, step: int = 1, call: int = 0, text: str = "", role: Role = "propose"
+) -> Reply:
     messages = (*PROMPT, Message(role="user", content=text)) if text else PROMPT
-    return await client.ask(step=step, call=call, role="propose", messages=messages)
+    return await client.ask(step=step, call=call, role=role, messages=messages)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -173,6 +176,21 @@ async def test_address_of_the_environment_is_named(
     monkeypatch.setenv("OPENAI_API_BASE", server.url)
     with pytest.raises(ModelSetupError, match=f"to {server.url}: .*OPENAI_API_BASE"):
         await ask(make_client(server, api_base=None))
+
+
+async def test_each_model_has_its_own_server_and_no_server_another_ones_key(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    with ModelServer("theirs") as theirs, ModelServer("mine") as mine:
+        client = make_client(
+            theirs, judge="hosted_vllm/mine", api_bases={"hosted_vllm/mine": mine.url}
+        )
+        assert (await ask(client, call=0)).text == "theirs"
+        assert (await ask(client, call=1, role="judge")).text == "mine"
+    assert theirs.keys == ["sk-0123456789"]
+    assert len(mine.keys) == 1
+    assert mine.keys != theirs.keys
 
 
 async def test_address_is_named_without_what_may_be_a_key(make_client: MakeClient) -> None:

@@ -18,6 +18,7 @@ from metasearch.operators import structured
 from metasearch.operators.debate import verdict_on
 from metasearch.operators.edits import read_edit
 from metasearch.operators.genome import genes, read_gene
+from metasearch.operators.lessons import Lessons
 from metasearch.operators.sections import sections
 from metasearch.program import Program
 from metasearch.prompts import shorten
@@ -29,6 +30,7 @@ from metasearch.strategies.co_scientist_forms import (
     HypothesisForm,
     IdeaForm,
     InitialReviewForm,
+    ObservationReviewForm,
     PlanForm,
     ReviewForm,
     VerdictForm,
@@ -117,6 +119,14 @@ def _idea(recorded: Recording) -> BaseModel | Refused:
 
 
 KINDS = {
+    "mechanisms/insights": Kind("lessons that will help with further edits", _form(Lessons)),
+    "mechanisms/reexamine": Kind("Small corrections have not been enough", _edit),
+    "mechanisms/mend": Kind("Your program was run and failed.", _edit),
+    "mechanisms/differ": Kind("Propose a program that does something that #", _edit),
+    "mechanisms/behave": Kind("## Behave differently", _edit),
+    "mechanisms/persona": Kind("work as this kind of programmer would", _edit),
+    "mechanisms/budget": Kind("evaluations of this search are used.", _edit),
+    "mechanisms/lessons": Kind("## What earlier attempts have taught", _edit),
     "mcts/expand": Kind("edit of the current program", _edit),
     "mcts/value": Kind("Judge how promising", _form(Judgement)),
     "mcts/debate_argue": Kind("argue for the program that should be kept", _verdict),
@@ -146,6 +156,8 @@ KINDS = {
     "co_scientist/review_full": Kind("Review this idea thoroughly", _form(ReviewForm)),
     "co_scientist/review_deep": Kind("Take this idea apart.", _form(DeepReviewForm)),
     "co_scientist/review_simulate": Kind("Play this idea through.", _form(ReviewForm)),
+    "co_scientist/review_observe": Kind("Hold this idea against", _form(ObservationReviewForm)),
+    "co_scientist/review_recurrent": Kind("This idea was reviewed before", _form(ReviewForm)),
     "co_scientist/debate_turn": Kind("You speak for idea", _text),
     "co_scientist/match_panel": Kind("Let a panel of experts debate", _form(DebateForm)),
     "co_scientist/match_single": Kind("Decide which of the two ideas", _form(VerdictForm)),

@@ -166,7 +166,9 @@ def test_a_crossover_prompt_shows_the_block_and_the_scores_of_both_parents(open_
         both = prompt.split("## The other program's code of this block")[1]
         theirs, mine = both.split("## Current code of the block")
         assert values(mine) != values(theirs)
-        assert prompt.count(f"def {name}()") == 2
+        assert all(f"def {name}()" in block for block in (theirs, mine))
+        others = "and in nothing else" not in prompt
+        assert ("## What else the other program does differently" in theirs) == others
         shown = [re.findall(r"Result: (.*)", part)[0] for part in (theirs, mine)]
         assert set(shown) <= measured
         assert shown[0] != shown[1]
@@ -214,7 +216,8 @@ def test_evolution_of_thought_contrasts_an_exemplar_with_the_seed(open_: Open) -
         assert values(before) == [0.0], "the seed's block"
         assert values(after) != [0.0], "what differs from it"
         assert after.split("```")[1].removeprefix("python\n") in known, "of a scored program"
-        assert "accuracy" not in prompt, "no scores are shown"
+        assert "That program" in after
+        assert all(part.count("Result: accuracy") == 1 for part in (before, after))
         assert "Current code of the block" in target
         assert "## Rules" not in prompt
         assert prompt.count("Answer format: the block alone") == 1

@@ -55,7 +55,9 @@ class Desk:
         self.ctx: Any = SimpleNamespace(
             rng=random.Random(1),
             task=task,
-            archive=SimpleNamespace(program=lambda candidate: programs[candidate.number]),
+            archive=SimpleNamespace(
+                program=lambda candidate: programs[candidate.number], candidate=self.member
+            ),
             render=Prompts().render,
             ask=self.ask,
             work_on=lambda parent: None,

@@ -16,11 +16,13 @@ from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
 from metasearch.facts import (
     Idea,
+    Insight,
     Match,
     Origin,
     Overview,
     Phrasing,
     Plan,
+    Review,
     Selection,
     Value,
 )
@@ -30,7 +32,15 @@ from metasearch.strategies.co_scientist import CoScientist
 from metasearch.testing.scripted import failed, scored
 from tests.strategies import kit
 from tests.strategies.kit import Laboratory, Measure
-from tests.strategies.recordings import KINDS, RecordedModel, Recording, kind_of, put, recordings
+from tests.strategies.recordings import (
+    FOLDER,
+    KINDS,
+    RecordedModel,
+    Recording,
+    kind_of,
+    put,
+    recordings,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "circle_packing"
 PACKING, TESTING = "Pack 26 circles", "Explain why small software projects"
@@ -200,11 +210,85 @@ def test_the_co_scientist_debates_ideas_that_nobody_measures(archive: Archive) -
     (goal,) = (head for head in asked if f"# Goal\n{TESTING}" in head)
     description = goal.partition("# Goal\n")[2].partition("\n")[0]
     task = Task(description=description, objectives=(), seed_program=campaign.seed_program)
-    options = CoScientist.Options(max_ideas=3, overview=3)
+    looks = ("observe", "recurrent")
+    options = CoScientist.Options(max_ideas=3, overview=3, reflections=looks)
     run = archive.create(campaign)
     Laboratory(campaign, archive, model, better).run(run, CoScientist(task, options))
     assert len(facts(run, Idea)) == 3
     assert all(match.shares and match.rationale for match in facts(run, Match))
+    read = {review.method for review in facts(run, Review) if review.verdict is not None}
+    assert {"initial", *looks} <= read
     *_, last = facts(run, Overview)
     assert last.text.startswith("#")
     assert model.asked["co_scientist/overview"] >= 1
+
+
+def plain() -> list[str]:
+    """Replies to a prompt in which no mechanism has a part."""
+    file = FOLDER / "map_elites" / "circle_packing.files.evolve.json"
+    replies: list[str] = json.loads(file.read_text("utf-8"))["replies"]
+    return replies
+
+
+class Packer(RecordedModel):
+    """Answers plain prompts, too."""
+
+    def __call__(self, messages: Sequence[Message]) -> str:
+        if any(kind.phrase in messages[-1].content for kind in KINDS.values()):
+            return super().__call__(messages)
+        self.asked["plain"] += 1
+        return plain()[(self.asked["plain"] - 1) % len(plain())]
+
+
+def test_what_is_learnt_by_looking_back_reaches_later_prompts(archive: Archive) -> None:
+    model = Packer(about=PACKING)
+    run = search(archive, "best_of_n", 9, model, insights={"every": 3})
+    assert model.asked["mechanisms/insights"] >= 1
+    assert model.asked["mechanisms/lessons"] >= 1
+    learnt = facts(run, Insight)
+    assert learnt
+    assert any(origin.insights for origin in facts(run, Origin))
+
+
+@pytest.mark.parametrize(
+    ("kind", "strategy", "options"),
+    [
+        ("budget", "best_of_n", {"budget_line": True}),
+        ("persona", "map_elites", {"personas": ["a numerical analyst"]}),
+        ("behave", "novelty_search", {}),
+    ],
+)
+def test_advice_in_a_prompt_is_answered_by_a_program(
+    archive: Archive, kind: str, strategy: str, options: dict[str, Any]
+) -> None:
+    model = Packer(about=PACKING)
+    run = search(archive, strategy, 3, model, **options)
+    assert set(model.asked) == {f"mechanisms/{kind}"}
+    assert [c.outcome for c in run.candidates()] == [Outcome.SCORED] * 3
+
+
+def test_a_program_that_fails_is_mended_then_examined_again(archive: Archive) -> None:
+    def measure(request: EvaluationRequest) -> EvaluationResult:
+        if request.number in (1, 2):
+            return failed(Outcome.CRASHED, "NameError: name 'place' is not defined")
+        return better(request)
+
+    model = Packer(about=PACKING)
+    repairs = {"start": 1, "growth": 2, "limit": 7}
+    run = search(archive, "best_of_n", 4, model, measure, repairs=repairs)
+    assert {"mechanisms/mend", "mechanisms/reexamine"} <= set(model.asked)
+    _, failed_one, *repaired = [c for c in run.candidates() if c.digest is not None][:4]
+    assert [c.operator for c in repaired] == ["repair", "repair"]
+    assert [c.parents for c in repaired] == [(1,), (2,)]
+    assert [c.scored for c in (failed_one, *repaired)] == [False, False, True]
+
+
+def test_who_repeats_a_program_is_asked_for_another(archive: Archive) -> None:
+    model, first = Packer(about=PACKING), plain()[0]
+
+    def answer(messages: Sequence[Message]) -> str:
+        return model(messages) if len(messages) > 2 else first
+
+    run = search(archive, "best_of_n", 3, answer)
+    assert model.asked["mechanisms/differ"]
+    assert [c.operator for c in run.candidates() if c.scored] == ["seed", "sample", "differ"]

@@ -64,7 +64,7 @@ async def test_the_names_resolve_with_the_variables_that_stand_there(
     missing = set()
     for model in models_of(settings):
         try:
-            provider.target(model, settings.api_base)
+            provider.target(model, settings.api_base_of(model))
         except ModelSetupError as error:
             missing |= set(re.findall(r"\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b", str(error)))
     named = variables(text)
@@ -77,7 +77,7 @@ async def test_the_names_resolve_with_the_variables_that_stand_there(
             assert name in PAGE
             monkeypatch.setenv(name, "set")
     for model in models_of(settings):
-        target = provider.target(model, settings.api_base)
+        target = provider.target(model, settings.api_base_of(model))
         assert target.provider == ("offline" if "offline" in model else model.split("/")[0])
         price = freeze_prices([model], settings.prices, provider)[model]
         assert price is not None or model.startswith(UNPRICED), model
