@@ -4,9 +4,9 @@ The only room with SQL. Rows stay inside; what comes out are frozen types.
 """
 
 from metasearch.archive.archive import Archive, CampaignArchive, default_path
+from metasearch.archive.attachments import ArtifactEntry
 from metasearch.archive.browse_campaigns import Best, ListedRun, Order, RunPage, Wanted
 from metasearch.archive.browse_candidates import (
-    ArtifactEntry,
     CandidateOrder,
     CandidatePage,
     Column,
@@ -19,9 +19,9 @@ from metasearch.archive.browse_candidates import (
     OfText,
     Term,
 )
-from metasearch.archive.columns import Settled, Spent
+from metasearch.archive.columns import Sample, Settled, Spent
 from metasearch.archive.core import NOW
-from metasearch.archive.costs import Cost, Grouping
+from metasearch.archive.costs import Cost, Grouping, Tally
 from metasearch.archive.facts import (
     Bill,
     CallBefore,
@@ -69,10 +69,12 @@ __all__ = [
     "OfText",
     "Order",
     "RunPage",
+    "Sample",
     "Settled",
     "Spent",
     "State",
     "StepRecord",
+    "Tally",
     "Term",
     "Wanted",
     "default_path",

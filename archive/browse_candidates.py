@@ -12,7 +12,7 @@ from metasearch.archive.journal import Journal
 from metasearch.archive.lease import holder, state_of
 from metasearch.archive.mapping import as_event
 from metasearch.archive.queries import CANDIDATES, Queries
-from metasearch.candidate import Artifact, Candidate
+from metasearch.candidate import Candidate
 from metasearch.exchange import Exchange
 
 Column = Literal["number", "step", "length", "island", "operator", "model", "outcome"]
@@ -86,17 +86,6 @@ class EventPage(NamedTuple):
     """``before`` of the next page, if there may be one, even if this one is not full."""
 
 
-class ArtifactEntry(NamedTuple):
-    """A file that the evaluator attached, without its content."""
-
-    position: int
-    """Counts a candidate's artifacts from 0."""
-    name: str
-    media_type: str
-    size: int
-    """In bytes."""
-
-
 _BY: dict[CandidateOrder, tuple[str, str]] = {
     "newest": ("c.number < :number", "c.number DESC"),
     "oldest": ("c.number > :number", "c.number"),
@@ -162,17 +151,6 @@ SELECT * FROM event WHERE campaign = :campaign AND seq < :before AND seq >= :sin
 ORDER BY seq DESC LIMIT :limit
 """
 _LEASE = "SELECT * FROM lease WHERE campaign = ?"
-_ENTRIES = """
-SELECT a.name, a.media_type, b.size
-FROM evaluation AS e INDEXED BY evaluation_candidate JOIN artifact AS a USING (campaign, seq)
-    JOIN blob AS b ON b.digest = a.blob
-WHERE e.campaign = ? AND e.candidate = ? ORDER BY e.seq, a.position
-"""
-_ARTIFACT = """
-SELECT a.name, a.media_type, a.blob
-FROM evaluation AS e INDEXED BY evaluation_candidate JOIN artifact AS a USING (campaign, seq)
-WHERE e.campaign = ? AND e.candidate = ? ORDER BY e.seq, a.position LIMIT 1 OFFSET ?
-"""
 _SIZES = """
 SELECT f.path, b.size FROM candidate_file AS f JOIN blob AS b ON b.digest = f.blob
 WHERE f.campaign = ? AND f.candidate = ? ORDER BY f.position
@@ -258,22 +236,6 @@ class Browsing(Journal, Queries):
         events = tuple(as_event(row) for row in rows)
         end = events[-1].seq if len(events) == limit else since
         return EventPage(events, end if end > 1 else None)
-
-    def artifact_entries(self, number: int) -> list[ArtifactEntry]:
-        """What the evaluator attached to a candidate, without reading it."""
-        with self._database.reading() as connection:
-            rows = connection.execute(_ENTRIES, (self._campaign, number)).fetchall()
-        return [ArtifactEntry(position, *row) for position, row in enumerate(rows)]
-
-    def artifact(self, number: int, position: int) -> Artifact:
-        """One file that the evaluator attached; ``KeyError`` if there is none at this place."""
-        key = (self._campaign, number, position)
-        with self._database.reading() as connection:
-            row = connection.execute(_ARTIFACT, key).fetchone()
-            if row is None:
-                raise KeyError(f"candidate #{number} has no artifact {position}")
-            content = self._blobs.read(row["blob"])
-        return Artifact(name=row["name"], media_type=row["media_type"], content=content)
 
     def file_sizes(self, number: int) -> dict[str, int]:
         """Bytes of each file of a candidate's program; empty if it has none."""

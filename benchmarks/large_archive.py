@@ -12,7 +12,6 @@ import argparse
 import math
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from metasearch.archive import Archive, CampaignArchive
@@ -37,14 +36,13 @@ def main() -> None:
     with Archive.open(arguments.file, create=True) as archive:
         run = archive.create(campaign())
         with run.hold():
-            for _ in fill(run, arguments.candidates):
-                pass
+            fill(run, range(arguments.candidates), arguments.candidates)
             run.finish("evaluations")
     print(f"made {arguments.candidates} candidates in {time.monotonic() - started:.0f} s")
 
 
 def campaign() -> Campaign:
-    """What is searched for."""
+    """With two objectives and three models."""
     raw = {
         "task": "Pack circles so that the sum of their radii is large.",
         "objectives": {"score": "maximize", "seconds": "minimize"},
@@ -61,11 +59,11 @@ def campaign() -> Campaign:
     )
 
 
-def fill(run: CampaignArchive, count: int) -> Iterator[int]:
-    """Add so many candidates; gives the number of each as soon as it is settled."""
-    rng = random.Random(0)
-    elite: list[tuple[float, int]] = []
-    for number in range(count):
+def fill(run: CampaignArchive, numbers: range, count: int) -> None:
+    """Add candidates with these numbers to a campaign that will have so many."""
+    rng = random.Random(numbers.start)
+    elite = [(each.scores["score"], each.number) for each in run.best(40)]
+    for number in numbers:
         step = run.open_step().number
         parents: tuple[int, ...] = ()
         if elite:
@@ -94,7 +92,6 @@ def fill(run: CampaignArchive, count: int) -> Iterator[int]:
             elite = sorted([*elite, (score, candidate.number)], reverse=True)[:40]
         run.settle(candidate.number, result)
         run.end_step(step)
-        yield number
 
 
 def _scored(score: float, rng: random.Random, *, picture: bool) -> EvaluationResult:

@@ -5,8 +5,8 @@ each part of the API; both ask the archive by the same queries. How pages are ma
 docs/web.md.
 """
 
-from metasearch.web.app import create_app
+from metasearch.web.app import create_app, prepare
 from metasearch.web.security import Access
 from metasearch.web.workshop import Workshop
 
-__all__ = ["Access", "Workshop", "create_app"]
+__all__ = ["Access", "Workshop", "create_app", "prepare"]

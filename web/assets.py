@@ -44,6 +44,11 @@ def serve(request: Request, path: str) -> Response:
     return Response(content, media_type=asset.media_type, headers=headers)
 
 
+def prepare() -> None:
+    """Read and pack all files, so that the first request need not."""
+    _assets()
+
+
 def address(name: str) -> str:
     """Where a page finds a file: ``app.css``, or ``htmx.org-4.0.1/htmx.min.js``.
 

@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metasearch.web.points import OUTCOMES, Points
+from metasearch.web.decoding import OUTCOMES
+from metasearch.web.points import Points
 
 Way = Literal["operator", "model"]
 

@@ -1,23 +1,24 @@
 """What takes too long for each request of a large campaign: kept, and brought up to date.
 
-Search health is folded a piece at a time. The bill is added up anew, but not each time.
+Both search health and the bill are added up a piece at a time, and then only what is new.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
 from typing import NamedTuple
 
-from metasearch.archive import CampaignArchive, Cost, Grouping
+from metasearch.archive import CampaignArchive, Cost, Grouping, Tally
 from metasearch.operators.health import HealthMonitor, Window
 
 SLICE = 1000
 """Candidates that one request folds at most: about 20 ms."""
 
-FRESH = 10.0
-"""Seconds for which a bill counts as new although calls have been added."""
+STEPS = 5_000
+"""Steps whose calls are added to a bill at once: about 15 ms."""
 
 _KEPT = 16
 
@@ -63,26 +64,38 @@ class HealthStore:
             return Folded(tuple(fold.monitor.windows), count < SLICE)
 
 
+class _Kept:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.tally = Tally()
+
+
 class CostStore:
     """The bills that were looked at last."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._bills: OrderedDict[tuple[str, Grouping], tuple[int, float, list[Cost]]] = (
-            OrderedDict()
-        )
+        self._bills: OrderedDict[tuple[str, Grouping], _Kept] = OrderedDict()
 
-    def costs(self, run: CampaignArchive, by: Grouping) -> list[Cost]:
-        """The campaign's bill, at most :data:`FRESH` seconds old."""
-        key, seq, now = (run.id, by), run.version()[0], time.monotonic()
+    def costs(
+        self, run: CampaignArchive, by: Grouping, patience: float = math.inf
+    ) -> list[Cost] | None:
+        """The campaign's bill; ``None`` if there is more to add up: ask again.
+
+        Args:
+            run: The campaign.
+            by: What is put together.
+            patience: Seconds after which no further piece is added.
+        """
+        key = (run.id, by)
         with self._lock:
-            known = self._bills.get(key)
-        if known is not None and (known[0] == seq or now - known[1] < FRESH):
-            return known[2]
-        bill = run.costs(by)
-        with self._lock:
-            self._bills[key] = seq, now, bill
+            kept = self._bills.setdefault(key, _Kept())
             self._bills.move_to_end(key)
             while len(self._bills) > 3 * _KEPT:
                 self._bills.popitem(last=False)
-        return bill
+        end = time.monotonic() + patience
+        while True:
+            with kept.lock:  # for a piece: others may wait
+                kept.tally, whole = run.tally(by, kept.tally, STEPS)
+            if whole is not None or time.monotonic() > end:
+                return whole

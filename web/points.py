@@ -1,25 +1,25 @@
 """Columns for charts, kept in memory and added to: a candidate that is settled never changes.
 
-The first reading of a large campaign takes a moment, every later one only what is new.
+A large campaign is read in pieces when it is first looked at, later only what is new. Until all
+is read, a sample gives a picture of the whole.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import struct
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from metasearch.archive import CampaignArchive
+from metasearch.archive import CampaignArchive, Settled
 from metasearch.candidate import Outcome
-
-OUTCOMES = tuple(str(outcome) for outcome in Outcome)
-"""Codes of outcomes are places in it."""
+from metasearch.web.decoding import CODES, OUTCOMES, Column, Names, decoded, drawn, in_order
 
 MAX_POINTS = 200_000
 """That one answer holds; of more, those in between are left out evenly."""
@@ -33,15 +33,16 @@ CHEAP = (
 COSTLY = ("at", "usd", "tokens")
 """Columns whose first reading takes as long again."""
 
-COLUMNS = CHEAP + COSTLY
+SUMS = ("evaluations", "usd", "tokens")
+"""Columns that are sums over all candidates until then: a sample cannot have them."""
 
-MAX_NAMES = 255
-"""Different operators, or models, that have a code of their own; the last one is all others."""
+PIECE = 5_000
+"""Candidates that are read at once: about 15 ms."""
+
+COLUMNS = CHEAP + COSTLY
 
 _KEPT = 8
 """Campaigns in memory: at most about 50 MB each with a million candidates."""
-
-Column = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Points:
     """Of the latest fact that is in it."""
     every: int
     """1, or n if only every n-th is there, and each improvement."""
+    complete: bool = True
+    """False if more is to be read: ask again for what comes after ``seq``."""
 
     def head(self) -> dict[str, object]:
         """What there is to know beside the columns."""
@@ -64,6 +67,7 @@ class Points:
             "count": self.count,
             "seq": self.seq,
             "every": self.every,
+            "complete": self.complete,
             "outcomes": list(OUTCOMES),
             "operators": list(self.operators),
             "models": list(self.models),
@@ -92,15 +96,20 @@ class _Kept:
     """What is known of one campaign so far."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    seq: int = 0
-    evaluations: int = 0
     best: float = -np.inf
-    operators: dict[str, int] = field(default_factory=dict)
-    models: dict[str, int] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
     columns: dict[str, Column] = field(default_factory=dict)
+    """Those that every candidate has: :data:`CHEAP` and ``fact``."""
     metrics: dict[str, Column] = field(default_factory=dict)
     costly: dict[str, Column] = field(default_factory=dict)
-    """Those of :data:`COSTLY` that were asked for."""
+    """Those of :data:`COSTLY` that were asked for. They and metrics may be shorter."""
+    total: int = 0
+    """Candidates in the archive."""
+
+    @property
+    def facts(self) -> Column:
+        """The fact that settled each."""
+        return self.columns.get("fact", np.empty(0, np.int32))
 
 
 class PointStore:
@@ -116,6 +125,7 @@ class PointStore:
         metric: str | None = None,
         after: int = 0,
         columns: Sequence[str] = (),
+        patience: float = math.inf,
     ) -> Points:
         """Candidates settled after a fact.
 
@@ -124,105 +134,127 @@ class PointStore:
             metric: What the values are; ``None`` for the first objective.
             after: ``seq`` of what the caller has already.
             columns: Names of :data:`COLUMNS`; those of :data:`CHEAP` if there are none.
+            patience: Seconds after which no further piece is read: then some may be missing at
+                the end.
         """
         with self._lock:
             kept = self._kept.setdefault(run.id, _Kept())
             self._kept.move_to_end(run.id)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        with kept.lock:
-            _read_new(kept, run)
-            wanted = columns or CHEAP
-            if "at" in wanted:
-                _read_times(kept, run)
-            if "usd" in wanted or "tokens" in wanted:
-                _read_spent(kept, run)
-            known = kept.columns | kept.costly
-            if metric is not None and "value" in wanted:
-                known["value"] = _values(kept, run, metric)
-            return _chosen(kept, {name: known[name] for name in wanted}, after)
+        wanted = columns or CHEAP
+        end = time.monotonic() + patience
+        while True:
+            with kept.lock:  # for a piece: others may want what is there already
+                complete = _read_piece(kept, run, metric, wanted)
+                if complete or time.monotonic() > end:
+                    return _chosen(kept, _wanted(kept, metric, wanted), after, complete)
 
 
-def _read_new(kept: _Kept, run: CampaignArchive) -> None:
-    new = run.settled(kept.seq)
-    if not new.seqs and kept.columns:
-        return
-    evaluated = np.array([outcome != Outcome.REJECTED for outcome in new.outcomes], bool)
-    sign = run.objectives[0].gain(1.0) if run.objectives else 1.0
-    evaluations = np.cumsum(evaluated) + kept.evaluations
-    fresh: dict[str, Column] = {
-        "fact": np.array(new.seqs, np.int32),
-        "number": np.array(new.numbers, np.int32),
-        "outcome": np.array([OUTCOMES.index(outcome) for outcome in new.outcomes], np.uint8),
-        "value": _drawn([np.nan if g is None else sign * g for g in new.gains]),
-        "record": _records(new.gains, kept).astype(np.uint8),
-        "parent": np.array([-1 if p is None else p for p in new.parents], np.int32),
-        "operator": _codes(new.operators, kept.operators),
-        "model": _codes(new.models, kept.models),
-        "island": np.array([-1 if i is None else i for i in new.islands], np.int32),
-        "evaluations": evaluations.astype(np.int32),
-    }
-    if kept.columns:
-        fresh = {name: np.concatenate([kept.columns[name], fresh[name]]) for name in fresh}
-    kept.columns = fresh
-    if new.seqs:
-        kept.seq = new.seqs[-1]
-        kept.evaluations = int(evaluations[-1])
+def sample(
+    run: CampaignArchive, size: int, metric: str | None = None, columns: Sequence[str] = ()
+) -> Points:
+    """Settled candidates chosen evenly over the whole campaign, and those that became the best.
+
+    Args:
+        run: The campaign.
+        size: About so many.
+        metric: What the values are; ``None`` for the first objective.
+        columns: Names of :data:`COLUMNS` without :data:`SUMS`; by default those of
+            :data:`CHEAP` without them.
+    """
+    found, names = run.sample(size), Names()
+    known = decoded(found.settled, run, names)
+    known["record"] = np.array([n in found.best for n in found.settled.numbers], np.uint8)
+    seqs = list(found.settled.seqs)
+    wanted = columns or [name for name in CHEAP if name not in SUMS]
+    if "at" in wanted:
+        known["at"] = in_order(run.times_of(seqs), seqs)
+    if metric is not None and "value" in wanted:
+        known["value"] = drawn(in_order(run.values_of(metric, seqs), seqs))
+    return Points(
+        columns={name: known[name] for name in wanted},
+        count=len(seqs),
+        operators=tuple(names.operators),
+        models=tuple(names.models),
+        seq=seqs[-1] if seqs else 0,
+        every=found.every,
+    )
 
 
-def _drawn(values: list[float]) -> Column:
-    """As 32 bits: what is larger than they can hold stands at their end."""
-    most = float(np.finfo(np.float32).max)
-    return np.clip(np.array(values, np.float64), -most, most).astype(np.float32)
+def _read_piece(
+    kept: _Kept, run: CampaignArchive, metric: str | None, wanted: Sequence[str]
+) -> bool:
+    """Read on in what is wanted; true if that was all."""
+    facts = kept.facts
+    new = run.settled(int(facts[-1]) if len(facts) else 0, PIECE)
+    if new.seqs or not kept.columns:
+        kept.columns = _joined(kept.columns, _decoded_on(new, run, kept))
+        kept.total = sum(run.counts().values())
+    if "at" in wanted:
+        _read_times(kept, run)
+    if "usd" in wanted or "tokens" in wanted:
+        _read_spent(kept, run)
+    if metric is not None and "value" in wanted:
+        _read_values(kept, run, metric)
+    shortest = min(len(column) for column in _wanted(kept, metric, wanted).values())
+    return len(new.seqs) < PIECE and shortest == len(kept.facts)
 
 
-def _records(gains: tuple[float | None, ...], kept: _Kept) -> npt.NDArray[np.bool_]:
-    """Which of them became the best so far."""
-    known = np.array([-np.inf if gain is None else gain for gain in gains], np.float64)
-    before = np.maximum.accumulate(np.concatenate([[kept.best], known]))
+def _wanted(kept: _Kept, metric: str | None, wanted: Sequence[str]) -> dict[str, Column]:
+    known = kept.columns | kept.costly
+    if metric is not None and "value" in wanted:
+        known["value"] = kept.metrics[metric]
+    return {name: known[name] for name in wanted}
+
+
+def _decoded_on(new: Settled, run: CampaignArchive, kept: _Kept) -> dict[str, Column]:
+    """Likewise, with what goes on from those before."""
+    known = decoded(new, run, kept.names)
+    gains = np.array([-np.inf if gain is None else gain for gain in new.gains], np.float64)
+    before = np.maximum.accumulate(np.concatenate([[kept.best], gains]))
     kept.best = float(before[-1])
-    return known > before[:-1]
+    known["record"] = (gains > before[:-1]).astype(np.uint8)
+    before_these = int(kept.columns["evaluations"][-1]) if len(kept.facts) else 0
+    evaluated = known["outcome"] != CODES[Outcome.REJECTED]
+    known["evaluations"] = (before_these + np.cumsum(evaluated)).astype(np.int32)
+    return known
 
 
-def _codes(names: tuple[str | None, ...], known: dict[str, int]) -> Column:
-    codes = np.empty(len(names), np.uint8)
-    for place, name in enumerate(names):
-        text = name or ""
-        if text not in known and len(known) < MAX_NAMES:
-            known[text] = len(known)
-        codes[place] = known.get(text, MAX_NAMES)
-    return codes
+def _joined(known: Mapping[str, Column], new: dict[str, Column]) -> dict[str, Column]:
+    if not known:
+        return new
+    return {name: np.concatenate([known[name], column]) for name, column in new.items()}
 
 
-def _values(kept: _Kept, run: CampaignArchive, metric: str) -> Column:
-    values = kept.metrics.get(metric, np.empty(0, np.float32))
-    seqs = kept.columns["fact"]
-    if len(values) < len(seqs):
-        new = seqs[len(values) :].tolist()
-        found = run.values(metric, new[0] - 1, new[-1])
-        drawn = _drawn([found.get(seq, np.nan) for seq in new])
-        values = kept.metrics[metric] = np.concatenate([values, drawn])
-    return values
+def _next(kept: _Kept, known: Column) -> list[int]:
+    """Facts of the next piece of a column."""
+    facts: list[int] = kept.facts[len(known) : len(known) + PIECE].tolist()
+    return facts
+
+
+def _read_values(kept: _Kept, run: CampaignArchive, metric: str) -> None:
+    values = kept.metrics.setdefault(metric, np.empty(0, np.float32))
+    if new := _next(kept, values):
+        found = in_order(run.values(metric, new[0] - 1, new[-1]), new)
+        kept.metrics[metric] = np.concatenate([values, drawn(found)])
 
 
 def _read_times(kept: _Kept, run: CampaignArchive) -> None:
-    times = kept.costly.get("at", np.empty(0, np.float64))
-    new = kept.columns["fact"][len(times) :].tolist()
-    if new:
-        found = run.times(new[0] - 1, new[-1])
-        times = np.concatenate([times, np.array([found.get(seq, np.nan) for seq in new])])
-    kept.costly["at"] = times
+    times = kept.costly.setdefault("at", np.empty(0, np.float64))
+    if new := _next(kept, times):
+        found = in_order(run.times(new[0] - 1, new[-1]), new)
+        kept.costly["at"] = np.concatenate([times, found])
 
 
 def _read_spent(kept: _Kept, run: CampaignArchive) -> None:
     """What all calls that had ended when a candidate was settled have cost together."""
-    usd = kept.costly.get("usd", np.empty(0, np.float64))
-    tokens = kept.costly.get("tokens", np.empty(0, np.float64))
-    seqs = kept.columns["fact"]
-    start, new = len(usd), seqs[len(usd) :]
-    if len(new):
-        since = int(seqs[start - 1]) if start else 0
-        spent = run.spent(since, int(new[-1]))
+    usd = kept.costly.setdefault("usd", np.empty(0, np.float64))
+    tokens = kept.costly.setdefault("tokens", np.empty(0, np.float64))
+    start, new = len(usd), _next(kept, usd)
+    if new:
+        since = int(kept.facts[start - 1]) if start else 0
+        spent = run.spent(since, new[-1])
         places = np.searchsorted(np.array(spent.seqs, np.int64), new, "right")
         before = (float(usd[-1]), float(tokens[-1])) if start else (0.0, 0.0)
         paid = np.cumsum([before[0], *(amount or 0.0 for amount in spent.usd)])
@@ -231,19 +263,20 @@ def _read_spent(kept: _Kept, run: CampaignArchive) -> None:
     kept.costly |= {"usd": usd, "tokens": tokens}
 
 
-def _chosen(kept: _Kept, columns: Mapping[str, Column], after: int) -> Points:
-    start = int(np.searchsorted(kept.columns["fact"], after, "right"))
-    count = len(kept.columns["fact"]) - start
-    every = max(1, -(-count // MAX_POINTS))
-    places = np.arange(start, start + count, every)
+def _chosen(kept: _Kept, columns: Mapping[str, Column], after: int, complete: bool) -> Points:
+    known = min(len(column) for column in columns.values())
+    start = min(int(np.searchsorted(kept.facts, after, "right")), known)
+    every = max(1, -(-kept.total // MAX_POINTS))
+    places = np.arange(start, known)
     if every > 1:
-        records = start + np.flatnonzero(kept.columns["record"][start:])
-        places = np.union1d(places, records)
+        record = kept.columns["record"][start:known]
+        places = places[(places % every == 0) | (record == 1)]
     return Points(
         columns={name: column[places] for name, column in columns.items()},
         count=len(places),
-        operators=tuple(kept.operators),
-        models=tuple(kept.models),
-        seq=kept.seq,
+        operators=tuple(kept.names.operators),
+        models=tuple(kept.names.models),
+        seq=max(after, int(kept.facts[known - 1]) if known else 0),
         every=every,
+        complete=complete,
     )

@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 from metasearch.archive import CampaignArchive
 from metasearch.web.readers import Readers
 
-PATIENCE = 0.1
+PATIENCE = 0.05
 """Seconds that a page waits."""
 
 T = TypeVar("T")

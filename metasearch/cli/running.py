@@ -261,7 +261,8 @@ def _how_to_go_on(ending: Ending, *, fresh: bool) -> str:
 
 def _result(result: EvaluationResult) -> str:
     """One evaluation for people."""
-    lines = [f"{result.outcome.value} after {quantities.duration(result.seconds)}"]
+    used = "" if result.memory is None else f", with {quantities.size(result.memory)} of memory"
+    lines = [f"{result.outcome.value} after {quantities.duration(result.seconds)}{used}"]
     lines += [
         f"  {one_line(name)}  {quantities.interval(found)}" for name, found in result.scores.items()
     ]

@@ -17,11 +17,15 @@ import uvicorn
 from metasearch.archive import Archive, default_path
 from metasearch.cli.scaffold import TEMPLATES
 from metasearch.errors import PrerequisiteError, UsageError
-from metasearch.web import Access, Workshop, create_app
+from metasearch.web import Access, Workshop, create_app, prepare
 from metasearch.web.security import MIN_TOKEN
 
 _PATIENCE = 2
 """Seconds that open connections, such as a live page's, get to end."""
+
+_SWITCH = 0.0005
+"""Seconds after which a thread gives way to another. A page gives way at each row that it reads,
+and would wait for a thread that counts in the background ten times as long by default."""
 
 
 def serve(
@@ -44,8 +48,10 @@ def serve(
     listener = listen(host, port, token)
     address = _address(host, listener.getsockname()[1])
     access = Access(token=token, hosts=frozenset(name.lower() for name in [host, *names]))
+    app = create_app(archive, access, Workshop(archive, roots, TEMPLATES))
+    prepare(app)
     config = uvicorn.Config(
-        create_app(archive, access, Workshop(archive, roots, TEMPLATES)),
+        app,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -56,6 +62,7 @@ def serve(
     sys.stdout.flush()
     if browser:
         webbrowser.open(address)
+    sys.setswitchinterval(_SWITCH)
     # uvicorn sends itself again the signal that ended it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import operator
+import random
 from typing import get_args
 
 import pytest
 
-from metasearch.archive import CampaignArchive, Grouping
+from metasearch.archive import CampaignArchive, Grouping, Tally
 from metasearch.archive.costs import NO_CANDIDATE, OWN_CALLS
 from metasearch.exchange import Message, Usage
 from metasearch.program import Program
@@ -139,3 +140,46 @@ def test_replies_that_did_not_give_what_was_asked_for_are_counted(run: CampaignA
     }
     assert run.usage() == before
     assert [event.kind for event in run.events()].count("refused") == 2
+
+
+def in_parts(run: CampaignArchive, by: Grouping, known: Tally, steps: int) -> tuple[Tally, int]:
+    """Brings a tally up to date, checks the whole, and counts the parts that it took."""
+    parts = 0
+    while True:
+        known, whole = run.tally(by, known, steps)
+        parts += 1
+        if whole is not None:
+            assert sorted(whole) == sorted(run.costs(by))  # names are unique
+            return known, parts
+
+
+@pytest.mark.parametrize("steps", [1, 4, 100])
+@pytest.mark.parametrize("by", get_args(Grouping))
+def test_a_bill_in_parts_is_the_same_bill(run: CampaignArchive, by: Grouping, steps: int) -> None:
+    rng = random.Random(steps)
+    known, parts = Tally(), 0
+    first = run.open_step().number  # stays open while others end
+    ask(run, first, 0)
+    for turn in range(12):
+        step = run.open_step().number
+        for call in range(rng.randrange(4)):
+            usd = rng.choice([0.5, 0.25, None]) if turn > 8 else rng.choice([0.5, 0.25])
+            usage = None if rng.random() < 0.2 else USAGE.model_copy(update={"usd": usd})
+            model, role = rng.choice(["small", "large"]), rng.choice(["propose", "review"])
+            ask(run, step, call, model=model, role=role, usage=usage)
+        program = Program(files={"pack.py": f"x = {turn}\n"})
+        queued = run.queue_candidate(step, 0, program, operator=rng.choice(["evolve", "repair"]))
+        if turn == 3:
+            run.mark_lost()
+        run.end_step(step)
+        if turn % 2:
+            known, took = in_parts(run, by, known, steps)
+            parts += took
+            ask(run, step, 0, asker=queued.number, role="late")  # after it was counted
+        if turn == 5:
+            run.queue_candidate(first, 0, None, operator="slow", rejection="r")
+            run.end_step(first)
+    run.mark_lost()
+    known, took = in_parts(run, by, known, steps)
+    assert known.steps == 13
+    assert (took + parts > 13) == (steps == 1)

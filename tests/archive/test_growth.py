@@ -46,6 +46,7 @@ READS: dict[str, Action] = {
     "events": lambda run, n: run.events(run.candidate(n).seq, limit=5),
     "summary": lambda run, n: run.summary(),
     "seconds": lambda run, n: run.seconds(),
+    "sample": lambda run, n: (run.sample(20), run.times_of([n]), run.values_of("radii", [n])),
 }
 
 

@@ -14,7 +14,7 @@ from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
 from metasearch.archive import Archive, CampaignArchive
 from metasearch.campaign import Campaign, CampaignFile
-from metasearch.candidate import EvaluationResult, Outcome
+from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
 from metasearch.cli.serve import listen
 from metasearch.program import Program
 from metasearch.web import Access, create_app
@@ -63,6 +63,18 @@ def settle_one(run: CampaignArchive, number: int) -> None:
     step = run.open_step()
     run.queue_candidate(step.number, 0, Program(files={"p.py": f"x = {number}"}), operator="o")
     run.settle(number, EvaluationResult(outcome=Outcome.CRASHED, error="e"))
+    run.end_step(step.number)
+
+
+def settle_scored(run: CampaignArchive, number: int, **values: float) -> None:
+    """One more candidate, made from the one before, with these scores."""
+    step = run.open_step()
+    program = Program(files={"p.py": f"x = {number}"})
+    parents = range(number)[-1:]
+    run.queue_candidate(step.number, 0, program, operator="o", parents=parents)
+    scores = {name: Score(value=value, low=value, high=value) for name, value in values.items()}
+    stage = StageResult(stage="evaluate", scores=scores, passed=True, seconds=0.1)
+    run.settle(number, EvaluationResult(outcome=Outcome.SCORED, stages=(stage,)))
     run.end_step(step.number)
 
 

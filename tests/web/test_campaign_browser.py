@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.web.kit import Serve, Visit
+from metasearch.archive import Archive
+from tests.web.kit import Serve, Visit, add_run, settle_scored
 
 pytestmark = pytest.mark.slow
 
@@ -199,3 +200,34 @@ def test_without_scripts_everything_is_readable(
         page.goto(f"/c/{campaign}{part}")
         expect(page.locator("main")).to_contain_text(text)
     context.close()
+
+
+@pytest.mark.parametrize("part", ["", "/lineage", "/front?a=score&b=seconds"])
+def test_a_picture_of_some_is_drawn_before_all_are_there(
+    browser: Browser, tmp_path: Path, serve: Serve, part: str
+) -> None:
+    with Archive.open(tmp_path / "archive.db", create=True) as archive:
+        both = {"score": "maximize", "seconds": "minimize"}
+        run = add_run(archive, "many", objectives=both)
+        for number in range(40):
+            settle_scored(run, number, score=float(number % 13), seconds=float(number))
+        with serve(tmp_path / "archive.db") as client:
+            context = browser.new_context(base_url=str(client.base_url))
+            visit = Visit(context.new_page())
+            asked: list[str] = []
+            visit.page.on("request", lambda request: asked.append(request.url))
+
+            def fewer(route: Route) -> None:
+                """The real server's answer for a smaller sample: forty are few."""
+                route.continue_(url=route.request.url.replace("sample=4000", "sample=10"))
+
+            visit.page.route("**/points?sample=4000*", fewer)
+            visit.page.goto("/c/many" + part)
+            expect(visit.page.locator("figure.chart")).to_have_attribute("data-count", "40")
+            samples = [url for url in asked if "points?sample=" in url]
+            assert len(samples) == len(set(samples)), "the page's own early request is used"
+            settle_scored(run, 40, score=99.0, seconds=1.0)
+            expect(visit.page.locator("figure.chart")).to_have_attribute("data-count", "41")
+            assert "Every" not in visit.page.locator("figure.chart figcaption").inner_text()
+            context.close()
+        assert not visit.faults, "\n".join(visit.faults)

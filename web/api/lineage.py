@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from metasearch.archive import CampaignArchive
 from metasearch.web.api.common import TAGGED, Run
+from metasearch.web.decoding import OUTCOMES
 from metasearch.web.lineage import Tree, lay_out
-from metasearch.web.points import OUTCOMES, Points, PointStore
+from metasearch.web.points import Points, PointStore
 
 router = APIRouter(tags=["candidates"], responses=TAGGED)
 
@@ -23,6 +24,9 @@ ELITES = 20
 
 MOST_OPENED = 60
 """Children that are drawn of a candidate that is opened, the latest ones."""
+
+PATIENCE = 0.03
+"""Seconds after which a request reads no further in a campaign that is not in memory yet."""
 
 _COLUMNS = ("number", "parent", "value", "outcome", "record")
 
@@ -41,6 +45,8 @@ class LineageTree(BaseModel):
 
     total: int
     """Settled candidates, drawn or not."""
+    complete: bool
+    """False if a large campaign is still being read, and this is how it was: ask again."""
     lanes: int
     outcomes: list[str]
     """Names of the codes in ``outcome``."""
@@ -61,12 +67,16 @@ class LineageTree(BaseModel):
 def lineage(
     request: Request,
     run: Run,
+    response: Response,
     focus: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     opened: Numbers = [],  # noqa: B006
 ) -> LineageTree:
     """Who descends from whom: what matters of it, laid out in lanes."""
     store: PointStore = request.app.state.points
-    return tree_of(run, store, [*opened, *([focus] if focus is not None else [])])
+    tree = tree_of(run, store, [*opened, *([focus] if focus is not None else [])])
+    if not tree.complete:
+        del response.headers["ETag"]  # it must not count as the campaign's present state
+    return tree
 
 
 def tree_of(run: CampaignArchive, store: PointStore, opened: list[int]) -> LineageTree:
@@ -77,7 +87,7 @@ def tree_of(run: CampaignArchive, store: PointStore, opened: list[int]) -> Linea
         store: Of its columns.
         opened: Candidates that are drawn with their children.
     """
-    points = store.points(run, columns=_COLUMNS)
+    points = store.points(run, columns=_COLUMNS, patience=PATIENCE)
     sign = run.objectives[0].gain(1.0)
     tree = _laid_out(points, sign, opened)
     order = np.argsort(points.columns["number"])
@@ -86,6 +96,7 @@ def tree_of(run: CampaignArchive, store: PointStore, opened: list[int]) -> Linea
     values = points.columns["value"]
     return LineageTree(
         total=points.count,
+        complete=points.complete,
         lanes=tree.lanes,
         outcomes=list(OUTCOMES),
         number=[node.number for node in tree.nodes],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
@@ -13,7 +15,8 @@ from metasearch.archive import NOW
 from metasearch.web.api.common import TAGGED, Run
 from metasearch.web.api.progress import metrics_of
 from metasearch.web.errors import BadRequest
-from metasearch.web.points import Points, PointStore
+from metasearch.web.points import SUMS, Points, PointStore, sample
+from metasearch.web.rendering import segment
 
 router = APIRouter(tags=["campaigns"])
 
@@ -32,8 +35,31 @@ ColumnName = Literal[
     "usd",
     "tokens",
 ]
-MOST_AS_JSON = 10_000
+PATIENCE = 0.02
+"""Seconds after which a request reads no further in a campaign that is not in memory yet."""
+
+MAX_SAMPLE = 10_000
+"""Points of one sample."""
+
+MOST_AS_JSON = 4_000
 """Points that are sent as JSON unless it is asked for; above, the columns are binary."""
+
+
+SAMPLE = 4_000
+"""Points of a chart's first picture."""
+
+
+def first_address(run: str, columns: Sequence[str], metric: str = "") -> str:
+    """Where a chart's script asks for its first points, letter by letter: the page says it before.
+
+    Args:
+        run: The campaign's id.
+        columns: As in the script, in its order.
+        metric: Likewise.
+    """
+    query: list[tuple[str, object]] = [("sample", SAMPLE), ("format", "binary"), ("metric", metric)]
+    query += [("columns", name) for name in columns]
+    return f"/api/campaigns/{segment(run)}/points?{urlencode(query)}"
 
 
 class PointColumns(BaseModel):
@@ -47,6 +73,8 @@ class PointColumns(BaseModel):
     """Of the latest fact in it: ``after`` for what comes later."""
     every: int
     """1, or n if there are too many and only every n-th is here."""
+    complete: bool
+    """False if a large campaign is still being read: ask again for what comes after ``seq``."""
     outcomes: list[str]
     """Names of the codes in ``outcome``."""
     operators: list[str]
@@ -97,22 +125,43 @@ def points(
         str, Query(max_length=200, description="Instead of the first objective.")
     ] = "",
     after: Annotated[int, Query(ge=0, le=NOW, description="seq of what is there already.")] = 0,
+    few: Annotated[
+        int,
+        Query(
+            alias="sample",
+            ge=0,
+            le=MAX_SAMPLE,
+            description="Only about so many, chosen evenly over the whole campaign, and those "
+            "that became the best; at the same speed at any size. Without evaluations, usd, "
+            "tokens. 0: all.",
+        ),
+    ] = 0,
     columns: Annotated[
         list[ColumnName],
         Query(max_length=20, description="Only these; by default all but fact, at, usd, tokens."),
     ] = [],  # noqa: B006
     form: Annotated[
         Literal["auto", "json", "binary"],
-        Query(alias="format", description="auto: JSON for up to 10,000 points."),
+        Query(alias="format", description="auto: JSON for up to 4,000 points."),
     ] = "auto",
 ) -> Response:
-    """All settled candidates for a chart, or those after a place."""
+    """All settled candidates for a chart, or those after a place.
+
+    Of a large campaign that is not in memory yet comes a part: then `complete` is false.
+    """
     known = metrics_of(run)
     if metric and metric not in known:
         raise BadRequest(f"metric: there are {', '.join(known) or 'none'}.")
-    store: PointStore = request.app.state.points
-    found = store.points(run, metric if metric not in ("", *known[:1]) else None, after, columns)
-    headers = {"ETag": response.headers["ETag"]}
+    chosen = metric if metric not in ("", *known[:1]) else None
+    if few:
+        if after or set(columns) & set(SUMS):
+            raise BadRequest(f"sample: not with after, nor with the columns {', '.join(SUMS)}.")
+        found = sample(run, few, chosen, columns)
+    else:
+        store: PointStore = request.app.state.points
+        found = store.points(run, chosen, after, columns, PATIENCE)
+    # What is not complete must not count as the campaign's present state.
+    headers = {"ETag": response.headers["ETag"]} if found.complete else {}
     if form == "binary" or (form == "auto" and found.count > MOST_AS_JSON):
         headers["Content-Encoding"] = "identity"  # packing it takes longer than sending it
         return Response(found.packed(), media_type="application/octet-stream", headers=headers)

@@ -16,6 +16,9 @@ router = APIRouter(tags=["campaigns"], responses=TAGGED)
 
 _MAX_GROUPS = 1000
 
+PATIENCE = 0.03
+"""Seconds after which a request adds no more to a bill."""
+
 Before = Annotated[
     int | None, Query(ge=1, le=NOW, description="The seq that the page before ended with.")
 ]
@@ -137,6 +140,15 @@ class CostItem(BaseModel):
     seconds: float
 
 
+class Costs(BaseModel):
+    """What the model calls have cost."""
+
+    costs: list[CostItem]
+    """The dearest first."""
+    complete: bool
+    """False if a large campaign is still being added up, and nothing is here yet: ask again."""
+
+
 class HealthWindow(BaseModel):
     """So many settled candidates in a row."""
 
@@ -246,10 +258,11 @@ def costs(
     by: Annotated[
         Literal["model", "role", "operator"], Query(description="What is put together.")
     ] = "model",
-) -> list[CostItem]:
-    """What the model calls have cost in groups, the dearest first; at most 10 s old."""
+) -> Costs:
+    """What the model calls have cost in groups, the dearest first."""
     store: CostStore = request.app.state.costs
-    return [
+    found = store.costs(run, by, PATIENCE)
+    groups = [
         CostItem(
             name=cost.name,
             calls=cost.calls,
@@ -262,8 +275,9 @@ def costs(
             usd=cost.usage.usd,
             seconds=cost.usage.seconds,
         )
-        for cost in store.costs(run, by)[:_MAX_GROUPS]
+        for cost in (found or [])[:_MAX_GROUPS]
     ]
+    return Costs(costs=groups, complete=found is not None)
 
 
 @router.get("/campaigns/{campaign}/health")

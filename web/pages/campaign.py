@@ -11,9 +11,11 @@ from starlette.responses import Response
 from metasearch.archive import ArtifactEntry, CampaignArchive, CandidatePage
 from metasearch.candidate import Candidate
 from metasearch.web.api.candidates import ORDERS, CandidateFilter, cursor, listed
+from metasearch.web.api.points import first_address
 from metasearch.web.api.progress import metrics_of
 from metasearch.web.errors import BadRequest, find_run
 from metasearch.web.pages.campaign_frame import framed
+from metasearch.web.points import SUMS
 from metasearch.web.readers import Reader
 from metasearch.web.rendering import page, segment, with_query
 from metasearch.web.standing import Standing, path_to, standing
@@ -75,6 +77,7 @@ def campaign(
         now,
         best=best_card(run, now),
         chart=chart,
+        first=_first(run, chart),
         axes=AXES,
         ways=ways,
         colours=COLOURS,
@@ -132,13 +135,22 @@ def candidates(
     )
 
 
+def _first(run: CampaignArchive, chart: ChartQuery) -> list[str]:
+    """What the chart's script asks for first."""
+    names = ("fact", "number", "outcome", "value", "record", "operator", "model", "island")
+    columns = dict.fromkeys((*names, chart.x))
+    if columns.keys() & set(SUMS):
+        return []
+    return [first_address(run.id, tuple(columns), "" if chart.y == DISTANCE else chart.y)]
+
+
 def best_card(run: CampaignArchive, now: Standing) -> BestCard | None:
     """The best with its path and its first picture; ``None`` if there is none yet."""
     best = now.summary.best
     if best is None:
         return None
     entries = run.artifact_entries(best.number)
-    pictures = [entry for entry in entries if entry.media_type in _PICTURES]
+    pictures = [entry for entry in entries if entry.kept and entry.media_type in _PICTURES]
     return BestCard(best, path_to(run, best), pictures[0] if pictures else None)
 
 

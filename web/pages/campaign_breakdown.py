@@ -14,6 +14,7 @@ from starlette.responses import Response
 from metasearch.archive import CampaignArchive
 from metasearch.candidate import Candidate
 from metasearch.objectives import Objective
+from metasearch.web.api.points import first_address
 from metasearch.web.breakdown import COLUMNS, Success, Way, islands, successes
 from metasearch.web.errors import BadRequest, NotFound, find_run
 from metasearch.web.folds import CostStore
@@ -25,6 +26,7 @@ from metasearch.web.points import PointStore
 from metasearch.web.readers import Reader
 from metasearch.web.soon import Soon
 from metasearch.web.sparklines import curve
+from metasearch.web.standing import standing
 
 router = APIRouter(prefix="/c/{campaign}")
 
@@ -64,10 +66,11 @@ def operators(request: Request, archive: Reader, campaign: Named) -> Response:
         found = points.points(own, columns=COLUMNS)
         sign = own.objectives[0].gain(1.0)
         ways: tuple[Way, Way] = ("operator", "model")
-        bills = {way: {c.name: c.usage.usd for c in costs.costs(own, way)} for way in ways}
+        bills = {way: {c.name: c.usage.usd for c in costs.costs(own, way) or []} for way in ways}
         return [(way, successes(found, sign, way, bills[way])) for way in ways]
 
-    return framed(request, run, "operators", groups=_soon(request, run, "operators", count))
+    now = standing(run)  # before the counting begins, which would slow it down
+    return framed(request, run, "operators", now, groups=_soon(request, run, "operators", count))
 
 
 @router.get("/islands")
@@ -76,11 +79,12 @@ def islands_page(request: Request, archive: Reader, campaign: Named) -> Response
     run = find_run(archive, campaign)
     points: PointStore = request.app.state.points
     sign = run.objectives[0].gain(1.0)
+    now = standing(run)
     lines = _soon(
         request, run, "islands", lambda own: islands(points.points(own, columns=COLUMNS), sign)
     )
     if lines is None:
-        return framed(request, run, "islands", lines=None)
+        return framed(request, run, "islands", now, lines=None)
     end = max((line.numbers[-1] for line in lines), default=0)
     scores = [score for line in lines for score in line.scores]
     low, high = min(scores, default=0.0), max(scores, default=0.0)
@@ -88,7 +92,9 @@ def islands_page(request: Request, archive: Reader, campaign: Named) -> Response
         line.island: curve(line.numbers, line.scores, end, steps=True, low=low, high=high)
         for line in lines
     }
-    return framed(request, run, "islands", lines=lines, charts=charts, low=low, high=high, end=end)
+    return framed(
+        request, run, "islands", now, lines=lines, charts=charts, low=low, high=high, end=end
+    )
 
 
 @router.get("/grid")
@@ -98,9 +104,10 @@ def grid(request: Request, archive: Reader, campaign: Named) -> Response:
     if run.settings.strategy.name != "map_elites":
         raise NotFound(f"The campaign {run.id} has no feature grid.", (run.id, f"/c/{run.id}"))
     store: GridStore = request.app.state.grids
+    now = standing(run)
     found = _soon(request, run, "grid", store.grid)
     cells = None if found is None else _cells(found, run.objectives[0])
-    return framed(request, run, "grid", grid=found, cells=cells)
+    return framed(request, run, "grid", now, grid=found, cells=cells)
 
 
 @router.get("/front")
@@ -119,15 +126,18 @@ def front_page(
             raise BadRequest(f"objectives: there are {', '.join(known)}.")
     one, other = known[names[0]], known[names[1]]
     store: PointStore = request.app.state.points
+    now = standing(run)
     found = _soon(request, run, f"front {names}", lambda own: _front(own, store, one, other))
     numbers = found.numbers if found else []
     return framed(
         request,
         run,
         "front",
+        now,
         one=one,
         other=other,
         objectives=list(known),
+        first=[first_address(run.id, ("number", "value"), name) for name in names],
         found=found,
         members=[run.candidate(number) for number in numbers[:_MOST_NAMED]],
     )

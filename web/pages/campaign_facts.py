@@ -21,7 +21,7 @@ from metasearch.web.readers import Reader
 from metasearch.web.rendering import segment, with_query
 from metasearch.web.soon import Soon
 from metasearch.web.sparklines import curve
-from metasearch.web.standing import LEARNT
+from metasearch.web.standing import LEARNT, standing
 
 router = APIRouter(prefix="/c/{campaign}")
 
@@ -138,6 +138,7 @@ def health(request: Request, archive: Reader, campaign: Named) -> Response:
             pass  # each call reads a piece; the store keeps what is read
         return folded.windows
 
+    now = standing(run)  # before the folding begins, which would slow it down
     soon: Soon = request.app.state.soon
     windows = soon.get(run, "health", fold)
     charts = []
@@ -148,7 +149,7 @@ def health(request: Request, archive: Reader, campaign: Named) -> Response:
         for name, meaning, value in _CURVES:
             values = [value(row) for row in shown]
             charts.append((name, meaning, curve(ends, values, ends[-1], steps=False), values[-1]))
-    return framed(request, run, "health", windows=windows, charts=charts, size=_WINDOW)
+    return framed(request, run, "health", now, windows=windows, charts=charts, size=_WINDOW)
 
 
 @router.get("/settings")

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from metasearch.archive import CampaignArchive
 from metasearch.candidate import Candidate
 from metasearch.web.api.lineage import ELITES, NEWEST
+from metasearch.web.api.points import first_address
 from metasearch.web.errors import find_candidate, find_run
 from metasearch.web.pages.campaign import Named
 from metasearch.web.pages.campaign_frame import framed
@@ -25,6 +26,8 @@ ALL_EDGES = 5_000
 
 WINDOW_EDGES = 20_000
 """Up to so many, the edges of the visible part."""
+
+_COLUMNS = ("number", "value", "parent", "outcome", "record", "operator")
 
 _MOST = 50
 """Rows of ancestors, and of children."""
@@ -75,6 +78,7 @@ def lineage(
         settled=settled,
         level=_level(settled) if asked.view == "score" else _tree_level(settled),
         edges=settled <= WINDOW_EDGES,
+        first=[first_address(run.id, _COLUMNS)] if asked.view == "score" else [],
     )
 
 

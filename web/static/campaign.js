@@ -1,6 +1,6 @@
 // The main chart: all candidates, the best so far, and failures in a strip under the axis.
 import { chart, paced } from "./charts.js";
-import { digits, fetchPoints, follow, joined } from "./columns.js";
+import { digits, fetchFirst, fetchPoints, follow, joined, pairs } from "./columns.js";
 import { nearest, point } from "./near.js";
 
 const MOST_SERIES = 8;
@@ -120,17 +120,12 @@ function option(colours) {
   const kinds = categories();
   const strip = lanes();
   const { value } = points.columns;
-  const scored = kinds.names.map(() => []);
-  const failed = [];
-  dots = { x, y, lane: new Float64Array(points.count).fill(NaN) };
-  for (let place = 0; place < points.count; place += 1) {
-    if (value[place] === value[place]) {
-      scored[kinds.of(place)].push(x[place], y[place]);
-    } else {
-      dots.lane[place] = strip.of(place);
-      failed.push(x[place], dots.lane[place]);
-    }
-  }
+  const drawn = (place) => value[place] === value[place];
+  const lane = new Float32Array(points.count).fill(NaN);
+  for (let place = 0; place < points.count; place += 1) if (!drawn(place)) lane[place] = strip.of(place);
+  dots = { x, y, lane };
+  const scored = pairs(points.count, kinds.names.length, (place) => (drawn(place) ? kinds.of(place) : -1), x, y);
+  const [failed] = pairs(points.count, 1, (place) => (drawn(place) ? -1 : 0), x, lane);
   const log = chosen().y === "distance";
   const { low, high, outside } = log ? { outside: 0 } : range(value);
   say(outside);
@@ -169,7 +164,7 @@ function option(colours) {
       ...kinds.names.map((name, place) => ({
         type: "scatter",
         name,
-        data: Float64Array.from(scored[place]),
+        data: scored[place],
         dimensions: ["x", "y"],
         large: true,
         largeThreshold: 500,
@@ -183,7 +178,7 @@ function option(colours) {
         name: "failed",
         xAxisIndex: 1,
         yAxisIndex: 1,
-        data: Float64Array.from(failed),
+        data: failed,
         dimensions: ["x", "y"],
         large: true,
         largeThreshold: 500,
@@ -209,8 +204,13 @@ function option(colours) {
 function markLines(x) {
   const facts = points.columns.fact;
   return marks.flatMap(({ seq, kind }) => {
-    const place = facts.findIndex((fact) => fact > seq);
-    return place < 0 ? [] : [{ name: kind, xAxis: x[place] }];
+    let [place, end] = [0, points.count]; // of the first one after it
+    while (place < end) {
+      const middle = (place + end) >> 1;
+      if (facts[middle] > seq) end = middle;
+      else place = middle + 1;
+    }
+    return place === points.count ? [] : [{ name: kind, xAxis: x[place] }];
   });
 }
 
@@ -231,8 +231,15 @@ function redraw() {
 let kept; // the theme's colours are asked for once, not at each redraw
 const colours = () => kept;
 
-async function load() {
-  points = await fetchPoints(campaign, wanted());
+let turn = 0; // a later load makes earlier ones void
+
+async function load(fetchSome) {
+  turn += 1;
+  const own = turn;
+  const found = await fetchSome(campaign, wanted());
+  if (own !== turn) return;
+  points = found;
+  if (instance) redraw();
 }
 
 async function readMarks() {
@@ -259,12 +266,11 @@ function tableAddress() {
   table.href = whole ? `${base}/candidates` : `${base}/candidates?${new URLSearchParams({ q: query, sort: "oldest" })}`;
 }
 
-await Promise.all([load(), readMarks()]);
+await Promise.all([load(fetchFirst), readMarks()]);
 instance = await chart(figure.querySelector(".canvas"), (palette) => {
   kept = palette;
   return option(palette);
 });
-figure.dataset.count = points.count;
 instance.on("datazoom", paced(tableAddress));
 point(instance, figure.querySelector(".readout"), {
   base,
@@ -275,14 +281,18 @@ point(instance, figure.querySelector(".readout"), {
     return found.length ? found : nearest(instance, 1, { x: dots.x, y: dots.lane }, pixel);
   },
 });
-follow(campaign, wanted, () => points.seq, paced, (fresh) => {
-  points = joined(points, fresh);
-  redraw();
-  figure.dataset.count = points.count;
-});
 form.addEventListener("change", async () => {
   const said = Object.entries(chosen()).filter(([, value]) => value);
   history.replaceState(null, "", `${base}?${new URLSearchParams(said)}`);
-  await load();
-  redraw();
+  await load(fetchPoints);
 });
+figure.dataset.count = points.count;
+const loaded = points.every > 1 ? load(fetchPoints) : null;
+const count = () => (figure.dataset.count = points.count);
+follow(campaign, () => points, paced, (fresh) => {
+  points = joined(points, fresh);
+  redraw();
+  count();
+}, loaded);
+await loaded;
+count();

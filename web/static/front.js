@@ -1,6 +1,6 @@
 // Two objectives against each other: all candidates, and those that none beats in both.
 import { chart, paced } from "./charts.js";
-import { digits, fetchPoints, follow, joined } from "./columns.js";
+import { digits, fetchFirst, fetchPoints, follow, joined, pairs } from "./columns.js";
 import { nearest, point } from "./near.js";
 
 const figure = document.querySelector("figure.chart[data-campaign]");
@@ -9,10 +9,18 @@ const until = figure.querySelector("[data-until]");
 const names = ["number", "value"];
 const [signA, signB] = [aWay, bWay].map((way) => (way === "minimize" ? -1 : 1));
 
-let across = await fetchPoints(campaign, { metric: a, names });
-let up = await fetchPoints(campaign, { metric: b, names });
+let across;
+let up;
 let colours;
 let dots;
+
+async function load(fetchSome) {
+  [across, up] = await Promise.all([a, b].map((metric) => fetchSome(campaign, { metric, names })));
+}
+
+await load(fetchFirst);
+// Samples of a moment each: they need not be of the same candidates.
+if (across.seq !== up.seq || across.every !== up.every) await load(fetchPoints);
 
 // Places that nothing dominates among candidates up to a number.
 function front(last) {
@@ -39,8 +47,9 @@ function option() {
   const { known, found } = front((most * until.value) / 1000);
   const [xs, ys] = [across.columns.value, up.columns.value];
   dots = { x: xs, y: ys };
-  const flat = new Float64Array(2 * known.length);
-  known.forEach((place, index) => flat.set([xs[place], ys[place]], 2 * index));
+  const shown = new Int8Array(numbers.length).fill(-1);
+  for (const place of known) shown[place] = 0;
+  const [flat] = pairs(numbers.length, 1, (place) => shown[place], xs, ys);
   const axis = (name, way) => ({ type: "value", scale: true, name: `${name} (${way === "minimize" ? "lower" : "higher"} is better)`, axisLine: { onZero: false }, axisLabel: { formatter: digits, hideOverlap: true } });
   const size = known.length > 20000 ? 2 : known.length > 2000 ? 3 : 6;
   return {
@@ -75,8 +84,16 @@ point(instance, figure.querySelector(".readout"), {
     `#${across.columns.number[place]} · ${a} ${digits(dots.x[place])} · ${b} ${digits(dots.y[place])}` + (count > 1 ? ` · and ${count === 8 ? "more" : count - 1} close by` : ""),
 });
 until.addEventListener("input", paced(redraw));
-follow(campaign, () => ({ metric: a, names }), () => across.seq, paced, async (fresh) => {
-  up = joined(up, await fetchPoints(campaign, { metric: b, names, after: up.seq }));
+
+async function loadAll() {
+  await load(fetchPoints);
+  redraw();
+  figure.dataset.count = across.count;
+}
+
+follow(campaign, () => across, paced, async (fresh) => {
+  up = joined(up, await fetchPoints(campaign, up.wanted, up.seq));
   across = joined(across, fresh);
   redraw();
-});
+  figure.dataset.count = across.count;
+}, across.every > 1 ? loadAll() : null);

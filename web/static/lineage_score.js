@@ -1,17 +1,19 @@
 // All candidates by number and score; edges of the path to the best and of one family.
 import { chart, paced } from "./charts.js";
-import { digits, fetchPoints, follow, joined } from "./columns.js";
+import { digits, fetchFirst, fetchPoints, follow, joined, pairs } from "./columns.js";
 import { nearest, point } from "./near.js";
 
 const ALL_EDGES = 5000; // above, only those of what is in sight
 const MOST_CHILDREN = 500;
+const FAMILY = ["ancestors", "children", "focus"]; // what the pointer changes
 
 const figure = document.querySelector("figure.chart[data-campaign]");
 const { campaign, base, direction, objective } = figure.dataset;
 const allEdges = figure.querySelector("[data-edges]");
-const wanted = () => ({ names: ["number", "value", "parent", "outcome", "record", "operator"] });
+const level = figure.querySelector("[data-level]");
+const wanted = { names: ["number", "value", "parent", "outcome", "record", "operator"] };
 
-let points = await fetchPoints(campaign, wanted());
+let points = await fetchFirst(campaign, wanted);
 let places; // number -> place in the columns, -1 if unknown
 let focus = figure.dataset.focus === undefined ? -1 : Number(figure.dataset.focus);
 let colours;
@@ -23,7 +25,7 @@ function index() {
   let most = 0;
   for (const found of number) most = Math.max(most, found);
   places = new Int32Array(most + 1).fill(-1);
-  number.forEach((found, place) => (places[found] = place));
+  for (let place = 0; place < points.count; place += 1) places[number[place]] = place;
 }
 
 const placeOf = (number) => (number >= 0 && number < places.length ? places[number] : -1);
@@ -89,15 +91,25 @@ function apart(path) {
   return told;
 }
 
+let flat; // pairs of what is drawn, while the points stay
+let flatOf;
+
+function dotted() {
+  if (flatOf === points) return flat;
+  const lane = new Float32Array(points.count);
+  for (let place = 0; place < points.count; place += 1) lane[place] = drawn(place) ? NaN : 0;
+  const { number, value } = points.columns;
+  dots = { x: number, y: value, lane };
+  const [scored] = pairs(points.count, 1, (place) => (drawn(place) ? 0 : -1), number, value);
+  const [failed] = pairs(points.count, 1, (place) => (drawn(place) ? -1 : 0), number, lane);
+  flat = [scored, failed];
+  flatOf = points;
+  return flat;
+}
+
 function option() {
   const { number, value, operator } = points.columns;
-  const scored = [];
-  const failed = [];
-  dots = { x: number, y: value, lane: Float64Array.from(value, (found) => (found === found ? NaN : 0)) };
-  for (let place = 0; place < points.count; place += 1) {
-    if (drawn(place)) scored.push(number[place], value[place]);
-    else failed.push(number[place], 0);
-  }
+  const [scored, failed] = dotted();
   const size = points.count > 20000 ? 2 : points.count > 2000 ? 3 : 5;
   const path = line(best()).filter(drawn);
   const told = apart(path);
@@ -128,8 +140,8 @@ function option() {
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
     ],
     series: [
-      { ...dot, id: "scored", data: Float64Array.from(scored), symbolSize: size, itemStyle: { color: colours.muted, opacity: points.count > 2000 ? 0.35 : 0.6 } },
-      { ...dot, id: "failed", xAxisIndex: 1, yAxisIndex: 1, data: Float64Array.from(failed), symbol: "rect", symbolSize: size > 3 ? [3, 9] : size, itemStyle: { color: colours.failed, opacity: 0.35 } },
+      { ...dot, id: "scored", data: scored, symbolSize: size, itemStyle: { color: colours.muted, opacity: points.count > 2000 ? 0.35 : 0.6 } },
+      { ...dot, id: "failed", xAxisIndex: 1, yAxisIndex: 1, data: failed, symbol: "rect", symbolSize: size > 3 ? [3, 9] : size, itemStyle: { color: colours.failed, opacity: 0.35 } },
       ...(allEdges?.checked ? [{ ...haze, data: edges(), lineStyle: { color: colours.muted, width: 1, opacity: 0.15 } }] : []),
       {
         id: "path", name: "path to the best", type: "line", silent: true, data: path.map(spot), symbolSize: 6,
@@ -164,7 +176,9 @@ instance = await chart(figure.querySelector(".canvas"), (palette) => {
 figure.dataset.count = points.count;
 
 const own = focus;
-const showFamily = paced(redraw);
+const showFamily = paced(() => {
+  instance.setOption({ series: option().series.filter(({ id }) => FAMILY.includes(id)) });
+});
 point(instance, figure.querySelector(".readout"), {
   base,
   number: (place) => points.columns.number[place],
@@ -189,9 +203,22 @@ point(instance, figure.querySelector(".readout"), {
 });
 allEdges?.addEventListener("change", redraw);
 instance.on("datazoom", paced(() => allEdges?.checked && points.count > ALL_EDGES && redraw()));
-follow(campaign, wanted, () => points.seq, paced, (fresh) => {
-  points = joined(points, fresh);
+
+async function loadAll() {
+  const told = level.textContent;
+  level.textContent = `Every ${points.every}th candidate so far, and each best.`;
+  points = await fetchPoints(campaign, wanted);
+  show();
+  level.textContent = told;
+}
+
+function show() {
   index();
   redraw();
   figure.dataset.count = points.count;
-});
+}
+
+follow(campaign, () => points, paced, (fresh) => {
+  points = joined(points, fresh);
+  show();
+}, points.every > 1 ? loadAll() : null);

@@ -8,6 +8,7 @@ const { campaign, base } = figure.dataset;
 const focus = Number(figure.dataset.focus ?? -1);
 const best = Number(figure.dataset.best ?? -1);
 const readout = figure.querySelector(".readout");
+const level = figure.querySelector("[data-level]");
 const opened = figure.dataset.opened ? figure.dataset.opened.split(",") : [];
 
 let tree;
@@ -55,7 +56,11 @@ function option() {
   };
   const path = line(best);
   // Without an id: large lines that are merged into the ones before are not drawn.
-  const edge = { type: "lines", coordinateSystem: "cartesian2d", polyline: true, large: true, largeThreshold: 0, progressive: 0, silent: true };
+  const edges = (chosen, more) => {
+    const data = segments(chosen);
+    if (!data.length) return []; // ECharts cannot draw no lines
+    return [{ type: "lines", coordinateSystem: "cartesian2d", polyline: true, large: true, largeThreshold: 0, progressive: 0, silent: true, data, ...more }];
+  };
   const size = all.length > 2000 ? 3 : all.length > 400 ? 5 : 7;
   const dot = (id, name, chosen, color, more = {}) => ({ id, name, type: "scatter", silent: true, progressive: 0, symbolSize: size, data: chosen.map(spot), itemStyle: { color }, ...more });
   const label = (formatter) => ({ show: true, position: "top", distance: 2, fontSize: 10, color: colours.muted, formatter });
@@ -69,8 +74,8 @@ function option() {
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
     ],
     series: [
-      { ...edge, data: segments(all), lineStyle: { color: colours.muted, width: 1, opacity: 0.5 } },
-      { ...edge, name: "path to the best", data: segments(path), lineStyle: { color: colours.series[0], width: 3, opacity: 1 }, itemStyle: { color: colours.series[0] } },
+      ...edges(all, { lineStyle: { color: colours.muted, width: 1, opacity: 0.5 } }),
+      ...edges(path, { name: "path to the best", lineStyle: { color: colours.series[0], width: 3, opacity: 1 }, itemStyle: { color: colours.series[0] } }),
       dot("failed", "failed", groups.failed, colours.failed, { symbol: "diamond", itemStyle: { color: colours.failed, opacity: 0.5 } }),
       dot("scored", "scored", groups.scored, colours.muted),
       dot("folding", "with others folded away", groups.folding, colours.series[2], { symbol: "roundRect", label: label(({ dataIndex }) => `+${tree.folded[groups.folding[dataIndex]]}`), labelLayout: { hideOverlap: true } }),
@@ -98,6 +103,19 @@ instance = await chart(figure.querySelector(".canvas"), (palette) => {
   return option();
 });
 figure.dataset.count = tree.number.length;
+
+// The server reads a large campaign in parts, when it is first asked for it.
+async function loadRest() {
+  const told = level.textContent;
+  while (!tree.complete) {
+    level.textContent = `Of the first ${tree.total} candidates so far.`;
+    await load();
+    redraw();
+    figure.dataset.count = tree.number.length;
+  }
+  level.textContent = told;
+}
+loadRest();
 
 async function open(place) {
   const number = tree.number[place];
