@@ -162,7 +162,8 @@ def test_the_lineage_keeps_its_edges_when_it_is_drawn_again(
     if view == "score":
         without = page.evaluate(INK)
         page.locator("[data-edges]").check()
-        page.wait_for_function(f"{INK} > {without}")
+        while page.evaluate(INK) == without:
+            page.wait_for_timeout(50)
     before = page.evaluate(INK)
     again = {"score": "document.querySelector('[data-edges]')", "tree": "document"}[view]
     kind = {"score": "change", "tree": "events"}[view]
