@@ -1,12 +1,14 @@
 """The archive: every fact of every campaign, in one SQLite file, only ever added to.
 
+Only the content of large artifacts may be dropped again.
+
 The only room with SQL. Rows stay inside; what comes out are frozen types.
 """
 
 from metasearch.archive.archive import Archive, CampaignArchive, default_path
+from metasearch.archive.attachments import ArtifactEntry
 from metasearch.archive.browse_campaigns import Best, ListedRun, Order, RunPage, Wanted
 from metasearch.archive.browse_candidates import (
-    ArtifactEntry,
     CandidateOrder,
     CandidatePage,
     Column,
@@ -15,13 +17,14 @@ from metasearch.archive.browse_candidates import (
     ListedCandidate,
     OfColumn,
     OfMetric,
+    OfNumbers,
     OfParent,
     OfText,
     Term,
 )
 from metasearch.archive.columns import Sample, Settled, Spent
 from metasearch.archive.core import NOW
-from metasearch.archive.costs import Cost, Grouping, Tally
+from metasearch.archive.costs import Cost, Grouping, Tally, operator_and_model
 from metasearch.archive.facts import (
     Bill,
     CallBefore,
@@ -69,6 +72,7 @@ __all__ = [
     "Near",
     "OfColumn",
     "OfMetric",
+    "OfNumbers",
     "OfParent",
     "OfText",
     "Order",
@@ -84,4 +88,5 @@ __all__ = [
     "Waiting",
     "Wanted",
     "default_path",
+    "operator_and_model",
 ]

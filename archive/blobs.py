@@ -42,25 +42,29 @@ class Blobs:
         Raises:
             ArchiveError: If it is larger than :data:`MAX_BLOB_BYTES`.
         """
+        digest = hashlib.sha256(content).digest()
+        if self._connection.execute(_KNOWN, (digest,)).fetchone() is None:
+            zstd, data = self.packed(content)
+            row = {"digest": digest, "size": len(content), "zstd": zstd, "data": data}
+            self._connection.execute(_ADD, row)
+        return digest
+
+    def packed(self, content: bytes) -> tuple[int, bytes]:
+        """Content as it is stored: whether it is compressed, and its bytes.
+
+        Raises:
+            ArchiveError: If it is larger than :data:`MAX_BLOB_BYTES`.
+        """
         if len(content) > MAX_BLOB_BYTES:
             raise ArchiveError(
                 f"A text or file of {len(content)} bytes is too large for an archive, "
                 f"which takes {MAX_BLOB_BYTES} at most."
             )
-        digest = hashlib.sha256(content).digest()
-        if self._connection.execute(_KNOWN, (digest,)).fetchone() is None:
-            data = content
-            if len(content) >= _WORTHWHILE:
-                packed = self._compressor.compress(content)
-                data = packed if len(packed) < len(content) else content
-            row = {
-                "digest": digest,
-                "size": len(content),
-                "zstd": int(data is not content),
-                "data": data,
-            }
-            self._connection.execute(_ADD, row)
-        return digest
+        if len(content) >= _WORTHWHILE:
+            data = self._compressor.compress(content)
+            if len(data) < len(content):
+                return 1, data
+        return 0, content
 
     def add_text(self, text: str) -> bytes:
         """Store text; its address. Lone surrogates, as model replies may have, survive."""
@@ -75,8 +79,15 @@ class Blobs:
         row = self._connection.execute(_READ, (digest, MAX_BLOB_BYTES)).fetchone()
         if row is None:
             raise self._damaged(digest, "is missing or too large")
-        size, packed, data = row
-        if packed:
+        return self.unpacked(digest, *row)
+
+    def unpacked(self, digest: bytes, size: int, zstd: int, data: bytes) -> bytes:
+        """Content back from what :meth:`packed` gave.
+
+        Raises:
+            ArchiveError: If it is not what was stored.
+        """
+        if zstd:
             try:
                 # The frame's own word is checked first: unpacking allocates by it.
                 if not size == zstandard.frame_content_size(data) <= MAX_BLOB_BYTES:

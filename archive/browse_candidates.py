@@ -12,7 +12,7 @@ from metasearch.archive.journal import Journal
 from metasearch.archive.lease import holder, state_of
 from metasearch.archive.mapping import as_event
 from metasearch.archive.queries import CANDIDATES, Queries
-from metasearch.candidate import Artifact, Candidate
+from metasearch.candidate import Candidate
 from metasearch.exchange import Exchange
 
 Column = Literal["number", "step", "length", "island", "operator", "model", "outcome"]
@@ -27,6 +27,12 @@ class OfColumn(NamedTuple):
     column: Column
     comparison: Comparison
     value: str | float | None
+
+
+class OfNumbers(NamedTuple):
+    """It is one of these."""
+
+    numbers: tuple[int, ...]
 
 
 class OfMetric(NamedTuple):
@@ -52,7 +58,7 @@ class OfParent(NamedTuple):
 class Term(NamedTuple):
     """One condition on candidates."""
 
-    condition: OfColumn | OfMetric | OfText | OfParent
+    condition: OfColumn | OfNumbers | OfMetric | OfText | OfParent
     negated: bool = False
 
 
@@ -84,17 +90,6 @@ class EventPage(NamedTuple):
     """Newest first."""
     following: int | None
     """``before`` of the next page, if there may be one, even if this one is not full."""
-
-
-class ArtifactEntry(NamedTuple):
-    """A file that the evaluator attached, without its content."""
-
-    position: int
-    """Counts a candidate's artifacts from 0."""
-    name: str
-    media_type: str
-    size: int
-    """In bytes."""
 
 
 _BY: dict[CandidateOrder, tuple[str, str]] = {
@@ -136,6 +131,7 @@ _TEXT = """
         SELECT 1 FROM evaluation AS e WHERE e.campaign = c.campaign AND e.seq = c.seq
         AND e.error LIKE {text} ESCAPE '\\'))
 """
+_NUMBERS = "c.number IN (SELECT value FROM json_each({numbers}))"
 _METRIC = """
 EXISTS (SELECT 1 FROM score WHERE score.campaign = c.campaign AND score.seq = c.seq
     AND counts AND metric = {metric} AND value {comparison} {value})
@@ -162,17 +158,6 @@ SELECT * FROM event WHERE campaign = :campaign AND seq < :before AND seq >= :sin
 ORDER BY seq DESC LIMIT :limit
 """
 _LEASE = "SELECT * FROM lease WHERE campaign = ?"
-_ENTRIES = """
-SELECT a.name, a.media_type, b.size
-FROM evaluation AS e INDEXED BY evaluation_candidate JOIN artifact AS a USING (campaign, seq)
-    JOIN blob AS b ON b.digest = a.blob
-WHERE e.campaign = ? AND e.candidate = ? ORDER BY e.seq, a.position
-"""
-_ARTIFACT = """
-SELECT a.name, a.media_type, a.blob
-FROM evaluation AS e INDEXED BY evaluation_candidate JOIN artifact AS a USING (campaign, seq)
-WHERE e.campaign = ? AND e.candidate = ? ORDER BY e.seq, a.position LIMIT 1 OFFSET ?
-"""
 _SIZES = """
 SELECT f.path, b.size FROM candidate_file AS f JOIN blob AS b ON b.digest = f.blob
 WHERE f.campaign = ? AND f.candidate = ? ORDER BY f.position
@@ -218,11 +203,15 @@ class Browsing(Journal, Queries):
         place, by = _BY[order]
         parameters: dict[str, str | float | None] = {"gain": gain, "number": number}
         parameters |= {"limit": limit + 1, "scanned": SCANNED}
-        start = {"campaign": self._campaign, **parameters}
-        conditions = []
+        conditions = ["true"]
         for term in terms:
             text = self._condition(term, parameters)
-            conditions.append(f"NOT coalesce({text}, 0)" if term.negated else text)
+            text = f"NOT coalesce({text}, 0)" if term.negated else text
+            if _is_of_number(term):
+                place += f" AND {text}"  # an index finds these: they need no scan
+            else:
+                conditions.append(text)
+        start = {"campaign": self._campaign, **parameters}
         if terms:
             query = _SCAN.format(
                 candidates=CANDIDATES, place=place, by=by, terms=" AND ".join(conditions)
@@ -258,22 +247,6 @@ class Browsing(Journal, Queries):
         events = tuple(as_event(row) for row in rows)
         end = events[-1].seq if len(events) == limit else since
         return EventPage(events, end if end > 1 else None)
-
-    def artifact_entries(self, number: int) -> list[ArtifactEntry]:
-        """What the evaluator attached to a candidate, without reading it."""
-        with self._database.reading() as connection:
-            rows = connection.execute(_ENTRIES, (self._campaign, number)).fetchall()
-        return [ArtifactEntry(position, *row) for position, row in enumerate(rows)]
-
-    def artifact(self, number: int, position: int) -> Artifact:
-        """One file that the evaluator attached; ``KeyError`` if there is none at this place."""
-        key = (self._campaign, number, position)
-        with self._database.reading() as connection:
-            row = connection.execute(_ARTIFACT, key).fetchone()
-            if row is None:
-                raise KeyError(f"candidate #{number} has no artifact {position}")
-            content = self._blobs.read(row["blob"])
-        return Artifact(name=row["name"], media_type=row["media_type"], content=content)
 
     def file_sizes(self, number: int) -> dict[str, int]:
         """Bytes of each file of a candidate's program; empty if it has none."""
@@ -333,6 +306,8 @@ class Browsing(Journal, Queries):
                 return "c.outcome IS NULL"
             case OfColumn(column, comparison, value):
                 return f"c.{column} {comparison} {bound(value)}"
+            case OfNumbers(numbers):
+                return _NUMBERS.format(numbers=bound(json.dumps(numbers)))
             case OfMetric(metric, comparison, value):
                 return _METRIC.format(
                     metric=bound(metric), comparison=comparison, value=bound(value)
@@ -343,3 +318,10 @@ class Browsing(Journal, Queries):
                 return _TEXT.format(text=place)
             case OfParent(number):
                 return _PARENT.format(number=bound(number))
+
+
+def _is_of_number(term: Term) -> bool:
+    condition = term.condition
+    return isinstance(condition, OfNumbers) or (
+        isinstance(condition, OfColumn) and condition.column == "number"
+    )

@@ -121,6 +121,8 @@ class EvaluationRow(Row, table=True):
     seconds: float = real()
     stdout: bytes | None = binary()
     stderr: bytes | None = binary()
+    memory: int | None = integer()
+    """Most bytes in use inside at once, if that was measured."""
 
 
 def _of_evaluation() -> ForeignKeyConstraint:
@@ -184,7 +186,7 @@ class ExampleScoresRow(Row, table=True):
 
 
 class ArtifactRow(Row, table=True):
-    """A file that the evaluator attached."""
+    """A file that the evaluator attached, and that stays."""
 
     __tablename__ = "artifact"
     __table_args__ = (_of_evaluation(), content(), CLUSTERED)
@@ -194,6 +196,35 @@ class ArtifactRow(Row, table=True):
     name: str = words()
     media_type: str = words()
     blob: bytes = binary()
+
+
+class LargeArtifactRow(Row, table=True):
+    """A large file that the evaluator attached; its content may be dropped."""
+
+    __tablename__ = "large_artifact"
+    __table_args__ = (
+        _of_evaluation(),
+        of_candidate("candidate"),
+        Index(
+            "large_artifact_kept",
+            "campaign",
+            "candidate",
+            "size",
+            sqlite_where=text("data IS NOT NULL"),
+        ),
+        STRICT,
+    )
+    campaign: int = primary()
+    seq: int = primary()
+    position: int = primary()
+    """Counts together with those that stay."""
+    candidate: int = integer()
+    name: str = words()
+    media_type: str = words()
+    size: int = integer()
+    digest: bytes = binary()
+    zstd: int = integer()
+    data: bytes | None = binary()
 
 
 class ImprovementRow(Row, table=True):

@@ -18,7 +18,7 @@ from metasearch.facts import Recorded
 from metasearch.program import Program
 
 _COLUMNS = ("number", "step", "outcome", "parents", "operator", "island", "stage", "name")
-_LAST_COLUMNS = ("seconds", "digest", "error", "model", "temperature")
+_LAST_COLUMNS = ("seconds", "digest", "error", "model", "temperature", "memory")
 
 
 def export_jsonl(run: CampaignArchive, stream: TextIO) -> None:
@@ -71,6 +71,7 @@ def export_csv(run: CampaignArchive, stream: TextIO) -> None:
                 _cell(candidate.error),
                 _cell(candidate.model or ""),
                 candidate.temperature,
+                candidate.memory,
             ]
         )
 

@@ -96,6 +96,8 @@ class Evaluation(Frozen):
     feedback: str
     error: str
     seconds: float
+    memory: int | None
+    """Most bytes in use inside at once; ``None`` if that was not measured."""
 
 
 class CampaignSummary(Frozen):

@@ -28,7 +28,7 @@ def as_candidate(
     each of 50,000 candidates at the start of an engine would take longer than reading them.
     """
     (number, step, outcome, digest, operator, island, stage, name, thought) = row[:9]
-    length, feedback, error, seconds, seq, gains, model, temperature, original = row[9:]
+    length, feedback, error, seconds, seq, gains, model, temperature, original, memory = row[9:]
     return Candidate.model_construct(
         _CANDIDATE_FIELDS,
         number=number,
@@ -51,6 +51,7 @@ def as_candidate(
         error=error,
         duplicate_of=original,
         seconds=seconds,
+        memory=memory,
         seq=seq,
     )
 
@@ -129,6 +130,7 @@ def as_evaluation(
         feedback=row["feedback"],
         error=row["error"],
         seconds=row["seconds"],
+        memory=row["memory"],
     )
 
 

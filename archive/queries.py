@@ -27,7 +27,7 @@ from metasearch.archive.mapping import (
 )
 from metasearch.archive.recordings import Recordings
 from metasearch.campaign import Budget, Campaign, CampaignFile
-from metasearch.candidate import Artifact, Candidate, Outcome, Score
+from metasearch.candidate import Candidate, Outcome, Score
 from metasearch.errors import ArchiveError
 from metasearch.facts import Kind, Recorded
 from metasearch.objectives import Objective
@@ -39,7 +39,8 @@ _CHUNK = 1000
 CANDIDATES = """
 SELECT c.number, c.step, c.outcome, c.digest, c.operator, c.island, c.stage, c.name, c.thought,
     c.length, coalesce(e.feedback, ''), coalesce(e.error, c.rejection),
-    coalesce(e.seconds, 0.0), c.seq, c.gain IS NOT NULL, c.model, c.temperature, d.original
+    coalesce(e.seconds, 0.0), c.seq, c.gain IS NOT NULL, c.model, c.temperature, d.original,
+    e.memory
 FROM candidate AS c LEFT JOIN evaluation AS e ON e.campaign = c.campaign AND e.seq = c.seq
     LEFT JOIN duplicate AS d ON d.campaign = c.campaign AND d.candidate = c.number
 WHERE c.campaign = :campaign AND
@@ -114,11 +115,6 @@ WHERE campaign = ? AND seq = ? ORDER BY stage, position
 _OUTPUT = """
 SELECT stdout, stderr FROM evaluation INDEXED BY evaluation_candidate
 WHERE campaign = ? AND candidate = ? AND split = 'validation' ORDER BY seq DESC LIMIT 1
-"""
-_ARTIFACTS = """
-SELECT a.name, a.media_type, a.blob
-FROM evaluation AS e INDEXED BY evaluation_candidate JOIN artifact AS a USING (campaign, seq)
-WHERE campaign = ? AND e.candidate = ? ORDER BY seq, position
 """
 _UNFINISHED = "SELECT number, seq FROM step WHERE campaign = ? AND ended IS NULL ORDER BY seq"
 # Two indexes: the steps that are open now, and those that ended after the place.
@@ -322,15 +318,6 @@ class Queries(Recordings, Commands):
         with self._database.reading() as connection:
             rows = connection.execute(_EVALUATIONS, (self._campaign, number)).fetchall()
             return [self._evaluation(connection, row) for row in rows]
-
-    def artifacts(self, number: int) -> list[Artifact]:
-        """The files that the evaluator attached to a candidate."""
-        with self._database.reading() as connection:
-            rows = connection.execute(_ARTIFACTS, (self._campaign, number)).fetchall()
-            return [
-                Artifact(name=name, media_type=media_type, content=self._blobs.read(blob))
-                for name, media_type, blob in rows
-            ]
 
     def unfinished_steps(self) -> list[StepRecord]:
         """Steps that were opened and not ended, in the order of their opening."""

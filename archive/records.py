@@ -7,10 +7,10 @@ import math
 import sqlite3
 from collections.abc import Sequence
 
+from metasearch.archive.attachments import Attachments
 from metasearch.archive.core import SHORT_TEXT, evaluated, stored_text
 from metasearch.archive.facts import StepRecord
 from metasearch.archive.neighbours import Near, Neighbours
-from metasearch.archive.queries import Queries
 from metasearch.candidate import Candidate, EvaluationResult, Outcome, Split, StageResult
 from metasearch.program import Program
 
@@ -41,9 +41,9 @@ WHERE campaign = :campaign AND number = :number AND outcome IS NULL
 """
 _ADD_EVALUATION = """
 INSERT INTO evaluation (campaign, seq, candidate, split, outcome, feedback, error, seconds,
-    stdout, stderr)
+    stdout, stderr, memory)
 VALUES (:campaign, :seq, :candidate, :split, :outcome, :feedback, :error, :seconds,
-    :stdout, :stderr)
+    :stdout, :stderr, :memory)
 """
 _ADD_STAGE = """
 INSERT INTO stage (campaign, seq, position, stage, passed, seconds) VALUES (?, ?, ?, ?, ?, ?)
@@ -56,16 +56,13 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 _ADD_EXAMPLES = """
 INSERT INTO example_scores (campaign, seq, stage, position, blob) VALUES (?, ?, ?, ?, ?)
 """
-_ADD_ARTIFACT = """
-INSERT INTO artifact (campaign, seq, position, name, media_type, blob) VALUES (?, ?, ?, ?, ?, ?)
-"""
 _ADD_IMPROVEMENT = """
 INSERT INTO improvement (campaign, seq, candidate, evaluations, seconds, usd, score)
 VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
-class Records(Queries, Neighbours):
+class Records(Attachments, Neighbours):
     """The steps and candidates of one campaign, for writing too."""
 
     def open_step(self) -> StepRecord:
@@ -253,17 +250,13 @@ class Records(Queries, Neighbours):
             "seconds": result.seconds,
             "stdout": self._blobs.add_text(result.stdout) if result.stdout else None,
             "stderr": self._blobs.add_text(result.stderr) if result.stderr else None,
+            "memory": result.memory,
         }
         connection.execute(_ADD_EVALUATION, row)
         for position, stage in enumerate(result.stages):
             counts = result.outcome is Outcome.SCORED and position == len(result.stages) - 1
             self._add_stage(connection, seq, position, stage, counts)
-        for position, artifact in enumerate(result.artifacts):
-            name = stored_text(artifact.name, SHORT_TEXT)
-            media_type = stored_text(artifact.media_type, SHORT_TEXT)
-            blob = self._blobs.add(artifact.content)
-            key = (self._campaign, seq, position)
-            connection.execute(_ADD_ARTIFACT, (*key, name, media_type, blob))
+        self._attach(connection, seq, number, result)
 
     def _add_stage(
         self,

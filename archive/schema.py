@@ -19,7 +19,7 @@ from metasearch.errors import ArchiveError
 APPLICATION_ID = 0x4D535243
 """``MSRC``, in the file's header: tells an archive from other SQLite files."""
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """All schema versions, oldest first; each is a migration's name."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

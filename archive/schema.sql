@@ -302,6 +302,7 @@ CREATE TABLE evaluation (
     seconds REAL NOT NULL,
     stdout BLOB,
     stderr BLOB,
+    memory INTEGER,
     PRIMARY KEY (campaign, seq),
     FOREIGN KEY(campaign, candidate) REFERENCES candidate (campaign, number),
     FOREIGN KEY(stdout) REFERENCES blob (digest),
@@ -407,6 +408,25 @@ CREATE TABLE artifact (
 )
  WITHOUT ROWID,
  STRICT;
+
+CREATE TABLE large_artifact (
+    campaign INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    candidate INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    zstd INTEGER NOT NULL,
+    data BLOB,
+    PRIMARY KEY (campaign, seq, position),
+    FOREIGN KEY(campaign, seq) REFERENCES evaluation (campaign, seq),
+    FOREIGN KEY(campaign, candidate) REFERENCES candidate (campaign, number)
+)
+ STRICT;
+
+CREATE INDEX large_artifact_kept ON large_artifact (campaign, candidate, size) WHERE data IS NOT NULL;
 
 CREATE TABLE stage (
     campaign INTEGER NOT NULL,

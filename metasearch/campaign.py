@@ -89,6 +89,17 @@ class EvaluatorSection(Frozen):
     when the search ends."""
     timeout: float = Field(default=3600.0, gt=0)
     """Seconds for one whole evaluation, the evaluator's own work included."""
+    keep_artifacts: Literal["all", "elites", "none"] = "all"
+    """Of which candidates the content of attached files over 64 KiB, such as checkpoints, is kept:
+    of all, of those on the front of the objectives (with one objective: of the best), or of none.
+    Name, size and digest always are, and so is every smaller file."""
+    artifact_space: Bytes | None = None
+    """Most bytes of such content that the campaign keeps. Beyond it, that of the candidates worst
+    by the first objective is dropped."""
+
+
+_INDIFFERENT = {"timeout", "keep_artifacts", "artifact_space"}
+"""What in ``[evaluator]`` decides no score."""
 
 
 class StrategySection(Frozen):
@@ -456,7 +467,7 @@ class Campaign(Frozen):
 
     @property
     def evaluator_digest(self) -> str:
-        """SHA-256 of ``evaluator_files`` and of ``[evaluator]`` without its timeout.
+        """SHA-256 of ``evaluator_files`` and of what in ``[evaluator]`` decides a score.
 
         What else decides a score is not in it: the objectives and the seed program, which are
         compared by themselves; the campaign's seed, ``[sandbox]`` and ``[agent]`` with its
@@ -465,6 +476,6 @@ class Campaign(Frozen):
         evaluator = self.settings.evaluator
         decisive = {
             "files": self.evaluator_files,
-            "section": evaluator.model_dump(mode="json", exclude={"timeout"}),
+            "section": evaluator.model_dump(mode="json", exclude=_INDIFFERENT),
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

@@ -97,6 +97,9 @@ class EvaluationResult(Frozen):
     artifacts: tuple[Artifact, ...] = ()
     seconds: float = 0.0
     """Wall time of the whole evaluation."""
+    memory: int | None = None
+    """Most bytes that the candidate had in use at once, as seen from outside its sandbox; ``None``
+    if that was not measured."""
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -144,6 +147,8 @@ class Candidate(Frozen):
     """The candidate whose program it repeats, or nearly so; then it was not measured."""
     seconds: float = 0.0
     """Wall time of its evaluation."""
+    memory: int | None = None
+    """Most bytes that it had in use at once meanwhile; ``None`` if that was not measured."""
     seq: int
     """Position, in the archive's order of facts, of its last fact."""
 

@@ -125,6 +125,14 @@ class Sandbox(Protocol):
         """
 
     @property
+    def memory(self) -> int | None:
+        """Most bytes that all its processes held at once so far, as seen from outside.
+
+        The kernel's own count where there is a control group for each candidate, else samples, 20
+        a second. ``None`` as long as nothing has run, and where neither can be had.
+        """
+
+    @property
     def stdout(self) -> str:
         """The last 64 KiB that the candidate printed in calls, control characters replaced."""
 

@@ -111,6 +111,7 @@ class Slot:
         self._groups = {tree: tree.folder / name for tree in where}
         self._set: dict[Path, str] = {}
         self._events = -1
+        self._peak = -1
         self._kills_before = 0
         try:
             for tree, group in self._groups.items():
@@ -118,6 +119,7 @@ class Slot:
                 if "memory" in tree.controllers:
                     name = "memory.events" if tree.unified else "memory.oom_control"
                     self._events = os.open(group / name, os.O_RDONLY | os.O_CLOEXEC)
+                    self._peak = _open_peak(group, tree)
         except OSError:
             self.remove()
             raise
@@ -144,6 +146,8 @@ class Slot:
             elif "cpu" in tree.controllers:
                 self._write(group / "cpu.cfs_quota_us", quota)
         self._kills_before = self._kills()
+        if self._peak >= 0:
+            os.pwrite(self._peak, b"0", 0)
 
     def put(self, pid: int) -> None:
         """Move a process in; what it forks from then on is inside too."""
@@ -154,6 +158,14 @@ class Slot:
     def out_of_memory(self) -> bool:
         """Whether the kernel has killed a process here since the limits were set."""
         return self._kills() > self._kills_before
+
+    @property
+    def peak_memory(self) -> int | None:
+        """Most bytes charged to it at once since the limits were set, its keeper's among them.
+
+        ``None`` where the kernel cannot start this count anew for each candidate.
+        """
+        return int(os.pread(self._peak, 32, 0)) if self._peak >= 0 else None
 
     def kill(self) -> bool:
         """Kill what is in the groups; whether there was anything."""
@@ -167,9 +179,10 @@ class Slot:
 
     def remove(self) -> None:
         """Take the groups away."""
-        if self._events >= 0:
-            os.close(self._events)
-            self._events = -1
+        for descriptor in (self._events, self._peak):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._events = self._peak = -1
         for group in self._groups.values():
             with contextlib.suppress(OSError):
                 group.rmdir()
@@ -198,6 +211,20 @@ class Slot:
             if not optional:
                 raise
         self._set[file] = value
+
+
+def _open_peak(group: Path, tree: Tree) -> int:
+    """The file of a group's peak of memory; -1 if it cannot be reset (version 2 before 6.12)."""
+    name = "memory.peak" if tree.unified else "memory.max_usage_in_bytes"
+    with contextlib.suppress(OSError):
+        descriptor = os.open(group / name, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.pwrite(descriptor, b"0", 0)
+        except OSError:
+            os.close(descriptor)
+        else:
+            return descriptor
+    return -1
 
 
 class Slots:

@@ -74,6 +74,10 @@ class Connection(Protocol):
         """Whether the kernel has killed something inside for want of memory."""
 
     @property
+    def peak_memory(self) -> int | None:
+        """Most bytes in use inside so far by the kernel's count; ``None`` where it keeps none."""
+
+    @property
     def intact(self) -> bool:
         """Whether what the sandbox runs on still works, so that its end is its own doing."""
 

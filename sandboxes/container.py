@@ -57,6 +57,7 @@ class Container:
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended = False
         self._killed_inside = False
+        self._peak: int | None = None
         self._post_mortem: asyncio.Task[None] | None = None
         self._removal: asyncio.Task[SandboxError | None] | None = None
         self.tell({"setup": setup})
@@ -92,6 +93,7 @@ class Container:
             "cpu": limits.processor_seconds,
             "memory": limits.memory,
             "accounted": True,
+            "measure": False,
             "count_processes": False,
         }
         self.tell({"order": order})
@@ -126,6 +128,11 @@ class Container:
     def out_of_memory(self) -> bool:
         """By the kernel's counter, as the keeper or the daemon has told."""
         return self._killed_inside
+
+    @property
+    def peak_memory(self) -> int | None:
+        """By the kernel's count for the container, what it has preloaded included."""
+        return self._peak
 
     @property
     def intact(self) -> bool:
@@ -186,6 +193,8 @@ class Container:
     def _heard(self, message: Message) -> None:
         if "killed" in message:
             self._killed_inside = True
+        elif "peak" in message:
+            self._peak = message["peak"]
         elif self._listener is not None:
             self._listener.heard(message)
         elif "module" in message and not self._ready.done():

@@ -130,7 +130,8 @@ class _Plain:
         prefix = f"metasearch-none-{pid_namespace()}-{pid}-{start_time(pid)}-"
         self._folder = tempfile.mkdtemp(prefix=prefix)
         # Nobody else can list processes for it; the group limits them, or nothing does.
-        order = {**order, "room": self._folder, "accounted": True, "count_processes": False}
+        order = {**order, "room": self._folder, "accounted": True, "measure": False}
+        order |= {"count_processes": False}
         self.setup = wire.encode(
             {
                 "setup": {

@@ -94,6 +94,7 @@ class Pipes:
             "cpu": limits.processor_seconds,
             "memory": limits.memory,
             "accounted": {"memory", "pids"} <= controllers,
+            "measure": self.peak_memory is None,
             "count_processes": _KERNEL >= (5, 14),
         }
 
@@ -137,6 +138,11 @@ class Pipes:
     def out_of_memory(self) -> bool:
         """By the kernel's counter of the control group, where there is one."""
         return self._slot is not None and self._slot.out_of_memory
+
+    @property
+    def peak_memory(self) -> int | None:
+        """By the control group, where there is one that can be asked."""
+        return self._slot.peak_memory if self._slot is not None else None
 
     @property
     def intact(self) -> bool:

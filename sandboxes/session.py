@@ -53,6 +53,8 @@ class Session:
         """Whether the program's process has ended."""
         self._asking = Asking(answers, self._send_answer, self._on_unanswered)
         self._awaiting: dict[str, asyncio.Future[Any]] = {}
+        self._sampled: int | None = None
+        """Most bytes of memory that the keeper has seen in use."""
         self._verdict: Exception | None = None
         """Why nothing can be asked of this sandbox any more."""
 
@@ -86,6 +88,12 @@ class Session:
     def process(self) -> int:
         """The first process inside, as we number it; 0 while none is known."""
         return 0 if self._connection is None else self._connection.process
+
+    @property
+    def memory(self) -> int | None:
+        """Most bytes in use at once so far: the kernel's count, else the keeper's samples."""
+        counted = None if self._connection is None else self._connection.peak_memory
+        return self._sampled if counted is None else counted
 
     def exceed(self, outcome: Outcome, message: str) -> None:
         """End the sandbox because of what was seen of the candidate from outside."""
@@ -148,6 +156,8 @@ class Session:
             self._tell("content", message["content"])
         elif "unmade" in message:
             self._break(SandboxError(f"a sandbox cannot be made: {message['unmade']}"))
+        elif "resident" in message:
+            self._sampled = message["resident"]
         elif "over" in message:
             pids = self._spec.limits.pids
             self._end_by(

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metasearch import quantities
-from metasearch.archive import Bill, Evaluation
+from metasearch.archive import ArtifactEntry, Bill, Evaluation
 from metasearch.candidate import Candidate
 from metasearch.cli import ideas, records
 from metasearch.cli.console import console, print_json
@@ -35,7 +35,7 @@ def show(file: Path | None, reference: str, number: int | None, *, as_json: bool
             print_json(records.show(found.run, found.candidate, files))
             return
         evaluations = found.run.evaluations_of(found.candidate.number)
-        artifacts = [artifact.name for artifact in found.run.artifacts(found.candidate.number)]
+        artifacts = found.run.artifact_entries(found.candidate.number)
         printed = found.run.output(found.candidate)
         bill = found.run.bill_of(found.candidate.number)
     candidate, out = found.candidate, console()
@@ -181,7 +181,7 @@ def _program(found: Found) -> Program | None:
         return None
 
 
-def _facts(candidate: Candidate, artifacts: list[str], bill: Bill) -> Table:
+def _facts(candidate: Candidate, artifacts: list[ArtifactEntry], bill: Bill) -> Table:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bright_black")
     facts.add_column()
@@ -198,13 +198,19 @@ def _facts(candidate: Candidate, artifacts: list[str], bill: Bill) -> Table:
         ("island", island),
         ("step", str(candidate.step)),
         ("seconds", f"{candidate.seconds:.3g}" if candidate.outcome else ""),
+        ("memory", "" if candidate.memory is None else quantities.size(candidate.memory)),
         ("program", (candidate.digest or "none")[:12]),
-        ("artifacts", ", ".join(artifacts)),
+        ("artifacts", ", ".join(map(_artifact, artifacts))),
         ("its asks", asked if bill.calls else ""),
     ):
         if value:
             facts.add_row(title, one_line(value, 500))
     return facts
+
+
+def _artifact(entry: ArtifactEntry) -> str:
+    size = f" ({quantities.size(entry.size)}{'' if entry.kept else ', not kept'})"
+    return one_line(entry.name) + size
 
 
 def _print_scores(evaluation: Evaluation) -> None:

@@ -139,7 +139,7 @@ def best(run: CampaignArchive, candidate: Candidate, objectives: Iterable[str]) 
 
 
 def show(run: CampaignArchive, candidate: Candidate, files: Mapping[str, str]) -> Record:
-    """``show CANDIDATE --json``: all that the archive knows of it but its artifacts."""
+    """``show CANDIDATE --json``: all that the archive knows of it but its artifacts' content."""
     stdout, stderr = run.output(candidate)
     bill = run.bill_of(candidate.number)
     record: Record = candidate.model_dump(mode="json", exclude={"number", "scores"})
@@ -150,6 +150,7 @@ def show(run: CampaignArchive, candidate: Candidate, files: Mapping[str, str]) -
         **record,
         "evaluations": [evaluation(found) for found in run.evaluations_of(candidate.number)],
         "files": dict(files),
+        "artifacts": [entry._asdict() for entry in run.artifact_entries(candidate.number)],
         "stdout": stdout,
         "stderr": stderr,
         "asks": {
@@ -168,6 +169,7 @@ def evaluation(found: Evaluation) -> Record:
         "outcome": found.outcome.value,
         "stages": [_stage(stage) for stage in found.stages],
         "seconds": found.seconds,
+        "memory": found.memory,
     }
 
 
@@ -186,6 +188,7 @@ def evaluated(result: EvaluationResult) -> Record:
         "outcome": result.outcome.value,
         "scores": {name: score.value for name, score in result.scores.items()},
         "seconds": round(result.seconds, 6),
+        "memory": result.memory,
         "feedback": result.feedback,
         "error": result.error,
     }

@@ -224,6 +224,7 @@ class Measurement:
                 for name, (media_type, content) in self._notes.artifacts.items()
             ],
             "seconds": time.perf_counter() - self._started,
+            "memory": self._notes.memory,
         }
 
 

@@ -50,6 +50,8 @@ class Notes:
     """Name -> media type and content."""
     stdout: str = ""
     stderr: str = ""
+    memory: int | None = None
+    """Most bytes that a sandbox had in use; ``None`` as long as none has told."""
     seconds_inside: float = 0.0
     """Wall time that the evaluator spent waiting for the candidate."""
     seconds_asking: float = 0.0
@@ -107,6 +109,11 @@ class Notes:
             self._asks -= 1
             if not self._asks:
                 self.seconds_asking += time.perf_counter()
+
+    def use(self, memory: int | None) -> None:
+        """Note the memory that a sandbox has used: the most of all counts."""
+        if memory is not None:
+            self.memory = max(memory, self.memory or 0)
 
     def print(self, stdout: str, stderr: str) -> None:
         """Keep the end of what the candidate printed."""
@@ -216,4 +223,5 @@ class Session:
         sandbox, self._sandbox = self._sandbox, None
         if sandbox is not None:
             self.notes.print(sandbox.stdout, sandbox.stderr)
+            self.notes.use(sandbox.memory)
         await self._stack.aclose()

@@ -85,13 +85,15 @@ class Funnel:
         if candidate.outcome.evaluated:
             self.evaluations += 1
         selection = self._selected.get(candidate.step)
-        entry = None
+        entry = changed = None
         if selection is not None and selection.operator == IMPLEMENT:
             self.since_feedback["evaluations"] += candidate.outcome.evaluated
             entry = self.entries.get(selection.ideas[0])
+            # Not the candidate's parent: that of a repair is a program that failed.
+            changed = next(iter(selection.candidates), None)
         if candidate.scored and self._objective is not None:
             score = candidate.scores[self._objective.name]
-            self._measure(candidate, self._objective.gain(score), entry)
+            self._measure(candidate, self._objective.gain(score), entry, changed)
 
     def learn(self, recorded: Recorded) -> None:
         """Take in another fact."""
@@ -250,8 +252,10 @@ class Funnel:
 
     # -- within ------------------------------------------------------------------------
 
-    def _measure(self, candidate: Candidate, gain: float, entry: Entry | None) -> None:
-        parent = self._gains.get(candidate.parents[0]) if candidate.parents else None
+    def _measure(
+        self, candidate: Candidate, gain: float, entry: Entry | None, changed: int | None
+    ) -> None:
+        base = None if changed is None else self._gains.get(changed)
         best = self._gains.get(self.best) if self.best is not None else None
         if best is None or gain > best:
             self.best = candidate.number
@@ -261,13 +265,14 @@ class Funnel:
             return
         self._gains[candidate.number] = gain
         entry.scores |= set(candidate.scores.values())
-        if parent is not None:
-            entry.effect = max(gain - parent, -math.inf if entry.effect is None else entry.effect)
+        if base is not None:
+            entry.effect = max(gain - base, -math.inf if entry.effect is None else entry.effect)
         if entry.gain is None:
             self.measured += 1
             entry.epoch = self.epoch
         if entry.gain is None or gain > entry.gain:
-            entry.gain, entry.base, entry.program = gain, parent, candidate.number
+            entry.gain, entry.program = gain, candidate.number
+            entry.base, entry.changed = base, changed
 
     def _admit(self, entry: Entry) -> None:
         self.ideas += 1

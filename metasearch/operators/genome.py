@@ -14,12 +14,16 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rapidfuzz.distance import Indel
+
 from metasearch.operators.edits import UNCHANGED, does_not_parse, fences
 from metasearch.program import Program, RegionError, blocks, protected_text, protection_breach
 from metasearch.step import Rejected
 
 _START = re.compile(r"(.*?)EVOLVE-BLOCK-START(.*)")
 _MARKER = "EVOLVE-BLOCK-"
+_COMPARED = 8_000
+"""Characters of a gene by which it is told how far it has gone."""
 _CALLABLE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -87,6 +91,17 @@ def differing(program: Program, other: Program) -> list[tuple[Gene, Gene]]:
     others = {(gene.path, gene.place): gene for gene in genes(other)}
     pairs = ((gene, others.get((gene.path, gene.place))) for gene in genes(program))
     return [(gene, same) for gene, same in pairs if same and gene.text != same.text]
+
+
+def departures(program: Program, origin: Program) -> tuple[float, ...]:
+    """How far a program has gone from each gene of another one: 0 not at all, 1 nothing is left."""
+    own = {(gene.path, gene.place): gene.text for gene in genes(program)}
+    return tuple(
+        Indel.normalized_distance(
+            gene.text[:_COMPARED], own.get((gene.path, gene.place), "")[:_COMPARED]
+        )
+        for gene in genes(origin)
+    )
 
 
 def in_use(program: Program, task: str) -> list[Gene]:

@@ -25,12 +25,14 @@ class Entry:
     """How often its implementation was begun."""
     program: int | None = None
     """Its best scored candidate."""
+    changed: int | None = None
+    """The program that this one changed, however often it was repaired."""
     gain: float | None = None
     """Measured fitness: that candidate's first objective, larger is better."""
     scores: set[float] = field(default_factory=set)
     """What its programs measured, for masking."""
     base: float | None = None
-    """Fitness of the program that its best one changed."""
+    """Fitness of the program that it changed."""
     effect: float | None = None
     """Measured effect: the most that a program of it gained over the one that it changed. By
     this a judge is checked: fitness itself is above all that of the changed program."""

@@ -119,8 +119,8 @@ class Briefing:
 
     def idea(self, entry: Entry) -> Part:
         """The idea that is to become a program, with what an earlier one came to."""
-        tried = "" if entry.program is None else self._outcome(entry.program)
-        text = self._ctx.render("co_scientist_idea", idea=quoted(entry.idea), tried=tried)
+        values = {"idea": quoted(entry.idea), "tried": self._outcome(entry)}
+        text = self._ctx.render("co_scientist_idea", **values)
         return Part(text=text)
 
     def reviews(self, entry: Entry) -> Part:
@@ -150,11 +150,14 @@ class Briefing:
     def _result(self, number: int) -> str:
         return shorten(render_result(self._ctx, self._ctx.archive.candidate(number)), REVIEW)
 
-    def _outcome(self, number: int) -> str:
-        """What a program came to, and the one that it changed."""
-        told = self._result(number)
-        changed = self._ctx.archive.candidate(number).parents[:1]
-        return told + "".join(f"\nThe program that it changed: {self._scores(n)}" for n in changed)
+    def _outcome(self, entry: Entry) -> str:
+        """What an idea's best program came to, and the one that it changed; empty without one."""
+        if entry.program is None:
+            return ""
+        told = self._result(entry.program)
+        if entry.changed is not None:
+            told += f"\nThe program that it changed: {self._scores(entry.changed)}"
+        return told
 
     def _scores(self, number: int) -> str:
         return result_line(self._ctx.archive.candidate(number), self._task)
@@ -164,8 +167,8 @@ class Briefing:
         parts = [f"Idea {entry.number}:", quoted(entry.idea)]
         if said := listed([review.text for review in entry.reviews[-2:]], REVIEW):
             parts += ["What reviewers said of it:", said]
-        if entry.program is not None:
-            parts.append(f"Its program:\n{self._outcome(entry.program)}")
+        if told := self._outcome(entry):
+            parts.append(f"Its program:\n{told}")
         elif entry.started:
             parts.append("It was begun; no program of it has been measured.")
         elif self.measures:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from metasearch.formats import EditName
+from metasearch.operators.deepening import Repairs
 from metasearch.strategies.mechanisms import Steered
 
 Reflection = Literal["full", "deep", "observe", "simulate", "recurrent"]
@@ -56,6 +57,6 @@ class CoScientistOptions(Steered):
     feedback_evaluations: int = Field(default=25, ge=1)
     feedback_matches: int = Field(default=50, ge=1)
     """A meta-review is due after so many evaluations or matches."""
-    repairs: int = Field(default=3, ge=0, le=10)
+    repairs: Repairs = 3
     """Turns to correct an edit that cannot be used."""
     edit: EditName = "files"

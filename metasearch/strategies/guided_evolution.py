@@ -25,6 +25,7 @@ from metasearch.facts import Recorded
 from metasearch.objectives import gains
 from metasearch.operators.genome import Gene, differing, in_use, replace
 from metasearch.operators.hall_of_fame import HallOfFame
+from metasearch.operators.mating import Mates
 from metasearch.operators.pareto import spea2, tournament_dcd
 from metasearch.operators.prompts import render_result
 from metasearch.operators.rewriting import (
@@ -39,6 +40,7 @@ from metasearch.operators.rewriting import (
 )
 from metasearch.prompts import Part
 from metasearch.step import Step, Task
+from metasearch.strategies.guided_evolution_mates import Couples
 from metasearch.strategies.guided_evolution_pool import DIRECTIONS, PERSONAS, PromptPool
 from metasearch.strategies.mechanisms import Advised
 
@@ -84,6 +86,8 @@ class GuidedEvolution:
         """Members that Evolution of Thought may learn from, chosen by SPEA2."""
         crossover: float = Field(default=0.35, ge=0, le=1)
         """Probability that a pair is replaced by its two merged children."""
+        mates: Mates | None = None
+        """A parent is crossed with whom it looks for, by mate choice, instead of the other one."""
         mutation: float = Field(default=0.8, ge=0, le=1)
         """Probability that an offspring is mutated."""
         evolution_of_thought: float = Field(default=0.25, ge=0, le=1)
@@ -108,6 +112,7 @@ class GuidedEvolution:
         self.options = options
         self.pool = PromptPool(options.directions, options.personas)
         self.fame = HallOfFame(task.objectives, options.hall_of_fame)
+        self.couples = Couples(task.seed_program, options.mates)
         self._populations: dict[int, list[Candidate]] = {}
 
     def observe(self, candidate: Candidate) -> None:
@@ -144,6 +149,7 @@ class GuidedEvolution:
         if plan.mate is not None:
             child = await self.cross(ctx, child, plan.mate)
         if ctx.rng.random() < self.options.mutation:
+            # As published, not in the first generation.
             if generation > 0 and ctx.rng.random() < self.options.evolution_of_thought:
                 exemplars = self.select(population, self.options.exemplars)
                 child = await self.transfer(ctx, child, exemplars, pool)
@@ -177,13 +183,16 @@ class GuidedEvolution:
         if known is None:  # the first time in this run: fold all generations, cheap in calls
             known = 0
             created = await ctx.settled(self.first_step(0))
+            self.couples.introduce(created, ctx.archive.program)
             self._populations[0] = [c for c in created if c.scored]
         for g in range(known, generation):
             settled = await ctx.settled(self.first_step(g + 1), since=self.first_step(g))
+            self.couples.introduce(settled, ctx.archive.program)
             self._populations[g + 1] = self.survive(
                 self._populations[g], settled, g, ctx.generator(self.first_step(g))
             )
         population = self._populations[generation]
+        # Of the generation before steps may still run.
         for old in [g for g in self._populations if g < generation - 1]:
             del self._populations[old]
         return population
@@ -222,7 +231,8 @@ class GuidedEvolution:
         for a in range(0, count - 1, 2):
             if rng.random() < self.options.crossover:
                 one, other = parents[a], parents[a + 1]
-                plans[a], plans[a + 1] = Plan(one, other), Plan(other, one)
+                plans[a] = Plan(one, self.couples.mate(one, other, population, rng))
+                plans[a + 1] = Plan(other, self.couples.mate(other, one, population, rng))
         return plans
 
     # -- the operators: each returns the individual as it was if the model does not deliver -----
@@ -272,7 +282,10 @@ class GuidedEvolution:
     async def transfer(
         self, ctx: Step, child: Individual, exemplars: Sequence[Candidate], pool: PromptPool
     ) -> Individual:
-        """Evolution of Thought: why did a block of an exemplar get better; do the same here."""
+        """Evolution of Thought: why did a block of an exemplar get better; do the same here.
+
+        An exemplar that is the seed teaches nothing; then it is an ordinary mutation.
+        """
         exemplar = ctx.rng.choice(exemplars)
         pairs = differing(ctx.archive.program(exemplar), self.task.seed_program)
         pair = _one_pair(ctx, pairs)

@@ -25,6 +25,7 @@ from metasearch.exchange import Message
 from metasearch.formats import COMPLETE_FILES
 from metasearch.objectives import Direction
 from metasearch.operators.bootstrap import fitness
+from metasearch.operators.deepening import Deepening, repair_turns
 from metasearch.operators.edits import UNCHANGED, fences, read_edit
 from metasearch.operators.prompts import (
     ANSWER_LIMIT,
@@ -94,6 +95,8 @@ class MetaAgentSearch:
         """Turns in which the model looks at its own proposal before it is measured."""
         attempts: int = Field(default=3, ge=1, le=20)
         """Programs of one conversation that are measured: the proposal and its repairs."""
+        repairs: Deepening | None = None
+        """Growing budgets of repairs, instead of so many attempts."""
         retries: int = Field(default=2, ge=0, le=20)
         """Further conversations after one in which no program ran; the paper has none."""
         least: float = Field(default=0.01, ge=0)
@@ -104,6 +107,7 @@ class MetaAgentSearch:
         self.task = task
         self.options = options
         self._fitness: dict[int, str] = {}
+        """Candidate -> how prompts tell its fitness, which takes long to compute."""
 
     def observe(self, candidate: Candidate) -> None:
         """Nothing to fold: every step reads the archive itself."""
@@ -152,21 +156,25 @@ class MetaAgentSearch:
             revised = await self.draft(ctx, talk, base, draft.name)
             if fences(talk[-1].content):  # a reply without any code stands by the version before
                 draft = revised
-        ran = False
-        for attempt in range(1, self.options.attempts + 1):
+        ran, kept = False, talk[:2]
+        for reexamine in (*repair_turns(self.options.repairs or self.options.attempts - 1), None):
             measured = await ctx.evaluate(
                 draft.program,
                 parents=parents,
-                operator=operator if attempt == 1 else "repair",
+                operator=operator,
                 name=draft.name,
                 thought=draft.thought,
             )
             ran = ran or measured.outcome is Outcome.SCORED
-            if self.is_member(measured):
+            if reexamine is None or self.is_member(measured):
                 break
-            if attempt < self.options.attempts:
-                talk.append(self.failure(ctx, measured, shown))
-                draft = await self.draft(ctx, talk, base, draft.name)
+            usable = isinstance(draft.program, Program)
+            if self.options.repairs is not None:  # many turns: the latest answers are enough
+                talk = [*(talk[:2] if usable else kept), talk[-1]]
+            talk.append(self.failure(ctx, measured, shown, reexamine=reexamine))
+            kept = list(talk) if usable else kept
+            operator = "repair"
+            draft = await self.draft(ctx, talk, base, draft.name)
         return ran
 
     async def draft(
@@ -190,7 +198,7 @@ class MetaAgentSearch:
     # -- the archive --------------------------------------------------------------------------
 
     def is_member(self, candidate: Candidate) -> bool:
-        """Whether a candidate belongs to the archive: what it was given, and what got it right."""
+        """Whether a candidate belongs to the archive: all initial ones, others if not all wrong."""
         if not candidate.scored:
             return False
         objective = self.task.objectives[0]
@@ -313,7 +321,9 @@ class MetaAgentSearch:
             parts.insert(0, Part(text=text, priority=1, name="the entry before yours"))
         return Draft.of(parts)
 
-    def failure(self, ctx: Step, measured: Candidate, shown: Sequence[Entry]) -> Message:
+    def failure(
+        self, ctx: Step, measured: Candidate, shown: Sequence[Entry], *, reexamine: bool
+    ) -> Message:
         """Why the program is not taken into the archive, and a request to mend it."""
         text = ctx.render(
             "meta_agent_repair",
@@ -322,7 +332,8 @@ class MetaAgentSearch:
             result=render_result(ctx, measured),
             **self.answer(ctx, shown),
         )
-        return Message(role="user", content=text)
+        first = ctx.render("reexamine") if reexamine else ""
+        return Draft.of([Part(text=first), Part(text=text)])
 
     def answer(self, ctx: Step, shown: Sequence[Entry]) -> dict[str, object]:
         """What templates are told of the form of an answer."""

@@ -25,6 +25,7 @@ class UnsafeLocalSandbox:
         self.files: dict[str, bytes] = {}
         self.stdout = ""
         self.stderr = ""
+        self.memory: int | None = None
         self._modules: dict[str, dict[str, Any]] = {}
 
     async def write(self, files: Mapping[str, bytes]) -> None:

@@ -645,6 +645,21 @@ class Isolation:
         assert first == second
         assert not any("left" in listing for listing in first)
 
+    async def test_memory_is_measured_for_each_anew(self, provider: SandboxProvider) -> None:
+        source = """
+        import time
+        def main(size):
+            held = b"x" * size
+            time.sleep(0.3)
+        """
+        seen = []
+        for size in (100_000_000, 0):
+            async with holding(provider, source) as sandbox:
+                await sandbox.call("program:main", size)
+                seen.append(sandbox.memory or 0)
+        assert 100_000_000 < seen[0] < 250_000_000
+        assert 0 < seen[1] < 90_000_000
+
     async def test_two_at_once_do_not_meet(self, provider: SandboxProvider) -> None:
         source = """
         import os, socket, time

@@ -11,16 +11,13 @@ that make it do all that it can do within some dozen evaluations. The model is
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import gc
 import hashlib
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import pytest
 from pydantic import JsonValue
@@ -30,23 +27,15 @@ from metasearch.campaign import Campaign
 from metasearch.campaign_file import load_campaign
 from metasearch.candidate import Candidate, EvaluationResult, Outcome, Score, StageResult
 from metasearch.commands import Hint, Veto
-from metasearch.engine import Engine
-from metasearch.engine.observer import Silent
-from metasearch.engine.opening import task_of
 from metasearch.errors import ModelError
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
-from metasearch.models import Ledger
-from metasearch.models.offline.reply import reply
 from metasearch.program import Program
-from metasearch.strategies import load_strategy
-from metasearch.testing.scripted import ScriptedModels, ScriptedPool, failed
+from metasearch.testing.attempts import LONGEST_PROMPT, Suite, length, toml
+from metasearch.testing.scripted import failed
 
 SECRET = 271828.1828
 """A private metric of every candidate; nothing that a model reads may hold it."""
-
-LONGEST_PROMPT = 250_000
-"""Characters of all messages together, however much candidates and evaluators write."""
 
 PROGRAM = '''"""Two numbers to be tuned."""
 
@@ -63,18 +52,10 @@ def second():
 # EVOLVE-BLOCK-END
 '''
 
-_R = TypeVar("_R")
-Answer = Callable[[Sequence[Message], int], str]
-"""A model: messages and a seed to its reply."""
-Evaluate = Callable[[EvaluationRequest], EvaluationResult]
 History = list[tuple[object, ...]]
 
 
-class _Killed(SystemExit):
-    """Stands for ``kill -9``: asyncio lets it end the whole loop at once."""
-
-
-class StrategyConformance:
+class StrategyConformance(Suite):
     """The suite. See the module."""
 
     strategy: ClassVar[str]
@@ -90,13 +71,6 @@ class StrategyConformance:
     many: ClassVar[int] = 10_000
     """Candidates of the archive in which a step must cost no more than in a small one."""
 
-    # -- what may be overridden ---------------------------------------------------------
-
-    def answer(self, messages: Sequence[Message], seed: int) -> str:
-        """A model's reply: the offline model's."""
-        chat = [{"role": m.role, "content": m.content} for m in messages]
-        return reply(chat, seed, 0.8, None)
-
     def measure(self, request: EvaluationRequest) -> EvaluationResult:
         """Scores that follow from the program's text; one in seven crashes."""
         text = request.files["program.py"]
@@ -106,20 +80,6 @@ class StrategyConformance:
         numbers = [min(float(n), 1e6) for n in re.findall(r"\d+\.\d+", text)]
         return scored_secretly(score=sum(numbers) % 97.0, size=float(len(text)))
 
-    # -- the suite --------------------------------------------------------------------
-
-    @pytest.fixture(autouse=True)
-    def _collect(self) -> Iterator[None]:
-        """Finalise killed coroutines here; CPython 3.11 fails if that happens inside ast.parse."""
-        yield
-        gc.collect()
-
-    @pytest.fixture
-    def archive(self, tmp_path: Path) -> Iterator[Archive]:
-        """An empty one."""
-        with Archive.open(tmp_path / "archive.db", create=True) as opened:
-            yield opened
-
     @pytest.fixture
     def campaign(self, tmp_path: Path) -> Campaign:
         """One candidate after the other."""
@@ -127,7 +87,7 @@ class StrategyConformance:
 
     def load(self, folder: Path, **settings: object) -> Campaign:
         """The suite's campaign, with other settings."""
-        options = "".join(f"{key} = {_toml(value)}\n" for key, value in self.options.items())
+        options = "".join(f"{key} = {toml(value)}\n" for key, value in self.options.items())
         for path, text in {"program.py": self.program, "evaluator.py": "", **self.files}.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
@@ -171,40 +131,22 @@ class StrategyConformance:
         assert moments > self.evaluations
         for fatal in sorted(random.Random(1).sample(range(moments), min(moments, self.kills))):
             broken = archive.create(campaign)
-            bought, evaluated = [], []
-            for attempt in (_Attempt(self, campaign, broken, fatal), None):
-                part = attempt or _Attempt(self, campaign, broken)
-                try:
-                    part.run()
-                except _Killed:
-                    assert attempt is not None
-                    gc.collect()  # see _collect
-                bought += part.models.bought
-                evaluated += part.pool.evaluated
+            spent = self.run_killed(campaign, broken, [fatal])
+            assert spent.kills == 1
+            assert not spent.repeated
             assert _history(broken) == _history(whole), f"killed at moment {fatal} of {moments}"
             assert _same_facts(broken, whole), f"killed at moment {fatal} of {moments}"
-            assert len(bought) == len(set(bought)), "a reply was bought twice"
-            assert len(evaluated) == len(set(evaluated)), "a candidate was evaluated twice"
 
     def test_killed_again_and_again_a_concurrent_run_repeats_nothing(
         self, tmp_path: Path, archive: Archive
     ) -> None:
         campaign = self.load(tmp_path, concurrency=5)
         run = archive.create(campaign)
-        rng, bought, evaluated, kills = random.Random(3), [], [], 0
-        while True:
-            attempt = _Attempt(self, campaign, run, rng.randrange(4, 30) if kills < 12 else None)
-            try:
-                attempt.run()
-                break
-            except _Killed:
-                kills += 1
-            finally:
-                bought += attempt.models.bought
-                evaluated += attempt.pool.evaluated
-        assert kills > 1
-        assert len(bought) == len(set(bought))
-        assert len(evaluated) == len(set(evaluated)) == self.evaluations
+        rng = random.Random(3)
+        spent = self.run_killed(campaign, run, [rng.randrange(4, 30) for _ in range(12)])
+        assert spent.kills > 1
+        assert not spent.repeated
+        assert len(spent.evaluated) == self.evaluations
 
     def test_no_prompt_holds_a_private_metric(self, campaign: Campaign, archive: Archive) -> None:
         models = self.run(campaign, archive.create(campaign)).models
@@ -225,7 +167,7 @@ class StrategyConformance:
             return result.model_copy(update={"error": text})
 
         models = self.run(campaign, archive.create(campaign), evaluate=verbose).models
-        assert max(_length(prompt) for prompt in models.prompts) < LONGEST_PROMPT
+        assert max(length(prompt) for prompt in models.prompts) < LONGEST_PROMPT
 
     def test_hints_are_shown_and_a_vetoed_candidate_is_nobodys_parent(
         self, campaign: Campaign, archive: Archive
@@ -290,25 +232,9 @@ class StrategyConformance:
         self.fill(run, campaign, self.many)
         more = self.load(tmp_path, concurrency=1, budget__evaluations=self.many + 4)
         run.update(more)
-        attempt = _Attempt(self, more, run)
-        attempt.run()
+        attempt = self.run(more, run)
         assert run.evaluations() == self.many + 4
-        assert max(_length(prompt) for prompt in attempt.models.prompts) < LONGEST_PROMPT
-
-    # -- how it is run ------------------------------------------------------------------
-
-    def run(
-        self,
-        campaign: Campaign,
-        run: CampaignArchive,
-        *,
-        answer: Answer | None = None,
-        evaluate: Evaluate | None = None,
-    ) -> _Attempt:
-        """Run to the end, and what that took."""
-        attempt = _Attempt(self, campaign, run, answer=answer, evaluate=evaluate)
-        attempt.run()
-        return attempt
+        assert max(length(prompt) for prompt in attempt.models.prompts) < LONGEST_PROMPT
 
     def fill(self, run: CampaignArchive, campaign: Campaign, size: int) -> None:
         """An archive as a run of many one-edit steps would have left it."""
@@ -331,64 +257,6 @@ class StrategyConformance:
                     result = scored_secretly(score=rng.random(), size=float(len(text)))
                 run.settle(candidate.number, result)
                 run.end_step(step)
-
-
-class _Models(ScriptedModels):
-    """Seeds the model by the place of the call, as the real client does."""
-
-    def __init__(self, run: CampaignArchive, answer: Answer) -> None:
-        super().__init__(run, lambda messages: "")
-        self._seeded = answer
-
-    def reply_to(self, step: int, call: int, messages: Sequence[Message]) -> str:
-        return self._seeded(messages, random.Random(f"{step}/{call}").getrandbits(31))
-
-
-class _Attempt:
-    """One run of an engine, which may be killed at one of its moments.
-
-    A moment is a model's reply before and after it is stored, or an evaluation before and
-    after it is done: every await of a step that something outside can happen at.
-    """
-
-    def __init__(
-        self,
-        suite: StrategyConformance,
-        campaign: Campaign,
-        run: CampaignArchive,
-        fatal: int | None = None,
-        *,
-        answer: Answer | None = None,
-        evaluate: Evaluate | None = None,
-    ) -> None:
-        self.moments = 0
-        self._fatal = fatal
-        self._run = run
-        answers, measures = answer or suite.answer, evaluate or suite.measure
-        self.models = _Models(run, partial(self._at_a_moment, answers))
-        self.pool = ScriptedPool(partial(self._at_a_moment, measures))
-        task = task_of(campaign)
-        run.mark_lost()
-        ledger = Ledger(usd=None, tokens=None, spent=run.usage())
-        strategy = load_strategy(campaign.settings.strategy, task)
-        self._engine = Engine(
-            campaign, run, strategy, task, self.models, ledger, self.pool, Silent()
-        )
-
-    def run(self) -> None:
-        with self._run.hold():
-            asyncio.run(self._engine.run())
-
-    def _at_a_moment(self, function: Callable[..., _R], *arguments: object) -> _R:
-        self._pass()
-        result = function(*arguments)
-        self._pass()
-        return result
-
-    def _pass(self) -> None:
-        if self.moments == self._fatal:
-            raise _Killed
-        self.moments += 1
 
 
 def scored_secretly(**scores: float) -> EvaluationResult:
@@ -418,17 +286,3 @@ def _same_facts(one: CampaignArchive, other: CampaignArchive) -> bool:
     shorter, longer = sorted(facts, key=len)
     last = max((c.step for c in one.candidates()), default=0)
     return longer[: len(shorter)] == shorter and all(f[1] >= last for f in longer[len(shorter) :])
-
-
-def _length(prompt: Sequence[Message]) -> int:
-    return sum(len(message.content) for message in prompt)
-
-
-def _toml(value: JsonValue) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)

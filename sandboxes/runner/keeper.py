@@ -54,6 +54,8 @@ class Order:
         """Whether to start the program at once, without waiting for its first call."""
         self.accounted: bool = fields["accounted"]
         """Whether a cgroup limits memory and processes; else this process watches them."""
+        self.measure: bool = fields["measure"]
+        """Whether to sample how much memory is in use, because nothing else measures it."""
         self.count_processes: bool = fields["count_processes"]
         """Whether the kernel counts a user's processes for each user namespace apart."""
 
@@ -131,6 +133,7 @@ class _Keeper:
         self.owner = owner
         self.running: dict[int, str] = {}
         self.calls = 0
+        self.resident = 0
 
     def prepare(self) -> None:
         for folder in (self.order.work, f"{self.order.room}/tmp", f"{self.order.room}/shm"):
@@ -164,7 +167,8 @@ class _Keeper:
         if self.order.start:
             self.allow_call()
         while True:
-            watching = bool(self.running) and not self.order.accounted
+            watched = self.order.measure or not self.order.accounted
+            watching = bool(self.running) and watched
             for descriptor, _ in poll.poll(_WATCH_MILLISECONDS if watching else None):
                 if descriptor == self.wake:
                     os.read(self.wake, 4096)
@@ -281,7 +285,7 @@ class _Keeper:
                 self.owner.say({"ended": kind, "code": os.waitstatus_to_exitcode(status)})
 
     def watch(self) -> None:
-        """Tell the owner when all processes together use more memory than they may."""
+        """Tell the owner how much memory all processes use together, and if it is too much."""
         resident = processes = 0
         for name in os.listdir("/proc"):
             if not name.isdigit() or name == "1":
@@ -295,6 +299,12 @@ class _Keeper:
                             processes += int(line.split()[1])
             except (FileNotFoundError, ProcessLookupError):
                 continue
+        # Only what is a sixteenth more: few messages, however the candidate grows.
+        if self.order.measure and resident > self.resident + self.resident // 16:
+            self.resident = resident
+            self.owner.say({"resident": resident})
+        if self.order.accounted:
+            return
         if resident > self.order.memory:
             self.owner.say({"over": "memory"})
         elif processes > self.order.pids:

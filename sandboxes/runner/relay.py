@@ -2,7 +2,8 @@
 
 No descriptor crosses that border, so the keeper makes the program's pipes itself and carries
 bytes between them and the owner. What was printed before an answer is sent before it, and
-so is the kernel's word that it has killed something for want of memory.
+so is the kernel's word on memory: how much was in use, and that it has killed something for want
+of it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _MAX_UNTAKEN = 1 << 20
 _MAX_PIPE = 1 << 20
 """Bytes that an ordinary user's pipe holds at most."""
 _COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
+_PEAKS = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes")
 _PRINTED = {"call": (bundle.OUT, bundle.ERR), "run": (bundle.COMMAND_OUT, bundle.COMMAND_ERR)}
 
 
@@ -52,8 +54,10 @@ class Relay:
         """Stream by the descriptor that it is read from."""
         self._sinks: dict[int, _Sink] = {}
         """By stream."""
-        self._counter = _open_counter()
+        self._counter = _open_first(_COUNTERS)
         self._kills = 0
+        self._peaks = _open_first(_PEAKS)
+        self._peak = 0
 
     def first(self) -> Message:
         """Wait for one message before anything runs."""
@@ -111,7 +115,7 @@ class Relay:
 
     def settle(self, kind: str) -> None:
         """Send what was printed; let go of a command's pipes."""
-        self._report_kills()
+        self._report_memory()
         for descriptor, stream in list(self._sources.items()):
             if stream in _PRINTED[kind]:
                 self._drain(descriptor)
@@ -168,7 +172,7 @@ class Relay:
         if data is None:
             return
         if stream == bundle.CHANNEL:
-            self._report_kills()
+            self._report_memory()
             for other, printed in list(self._sources.items()):
                 if printed in _PRINTED["call"]:
                     self._drain(other)
@@ -187,7 +191,10 @@ class Relay:
             self._send(self._sources[descriptor], data)
             left -= len(data)
 
-    def _report_kills(self) -> None:
+    def _report_memory(self) -> None:
+        if self._peaks >= 0 and (peak := int(os.pread(self._peaks, 32, 0))) > self._peak:
+            self._peak = peak
+            self.say({"peak": peak})
         if self._counter >= 0 and (kills := _count_kills(self._counter)) > self._kills:
             self._kills = kills
             self.say({"killed": kills})
@@ -240,8 +247,8 @@ def _read(descriptor: int) -> bytes | None:
         return b""
 
 
-def _open_counter() -> int:
-    for path in _COUNTERS:
+def _open_first(paths: tuple[str, ...]) -> int:
+    for path in paths:
         with contextlib.suppress(OSError):
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     return -1

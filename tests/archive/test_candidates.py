@@ -43,7 +43,10 @@ def test_a_candidate_comes_back_as_it_was_stored(run: CampaignArchive, result: R
     assert queued.length == len("main") + len("ä \udcff")
     assert [c.number for c in run.queued()] == [0, 1]
 
-    settled = run.settle(1, result(2.5, feedback="wider", stdout="out", stderr="err", seconds=1.25))
+    settled = run.settle(
+        1,
+        result(2.5, feedback="wider", stdout="out", stderr="err", seconds=1.25, memory=70_000_000),
+    )
 
     assert settled == run.candidate(1)
     assert settled.model_dump(exclude={"seq"}) == {
@@ -65,6 +68,7 @@ def test_a_candidate_comes_back_as_it_was_stored(run: CampaignArchive, result: R
         "error": "",
         "duplicate_of": None,
         "seconds": 1.25,
+        "memory": 70_000_000,
         "model": None,
         "temperature": None,
     }

@@ -109,6 +109,7 @@ def scored(
         feedback=feedback,
         artifacts=artifacts,
         seconds=0.1,
+        memory=41_500_000,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import unicodedata
@@ -14,10 +15,12 @@ from typer.testing import Result
 
 from metasearch.archive import Archive, Near
 from metasearch.campaign_file import load_campaign
+from metasearch.candidate import Artifact
 from metasearch.cli import reading
 from metasearch.exchange import Message, Usage
 from metasearch.facts import Idea, Selection
 from metasearch.program import Program
+from tests.cli.conftest import add, scored
 
 Invoke = Callable[..., Result]
 
@@ -124,6 +127,31 @@ def test_show_has_intervals_private_metrics_and_files(
     assert shown["scores"] == {"score": 3.0}
     assert shown["thought"] == hostile
     assert hostile in shown["files"]["program.py"]
+
+
+def test_show_tells_memory_and_what_was_attached(
+    read: Callable[..., Any], invoke: Invoke, stored: Path
+) -> None:
+    shown = read("show", "numbers#4")
+    assert shown["memory"] == 41_500_000
+    assert [evaluation["memory"] for evaluation in shown["evaluations"]] == [41_500_000] * 2
+    attached = shown["artifacts"][0]
+    assert (attached["name"], attached["size"], attached["kept"]) == ("plot.svg", 6, True)
+    assert attached["digest"] == hashlib.sha256(b"<svg/>").hexdigest()
+    printed = invoke("show", "numbers#4", "--archive", stored).stdout
+    assert "41.5 MB" in printed
+    assert "plot.svg (6 B), plot.svg (6 B)" in printed
+    assert read("show", "numbers#2")["memory"] is None
+
+
+def test_show_says_what_was_not_kept(invoke: Invoke, folder: Path, tmp_path: Path) -> None:
+    campaign = load_campaign(folder, {"evaluator.keep_artifacts": "none"})
+    weights = Artifact(name="w.pt", media_type="application/octet-stream", content=bytes(100_000))
+    with Archive.open(tmp_path / "archive.db", create=True) as archive:
+        run = archive.create(campaign)
+        add(run, "x = 1", scored(1.0).model_copy(update={"artifacts": (weights,)}))
+    printed = invoke("show", "numbers#0", "--archive", tmp_path / "archive.db").stdout
+    assert "w.pt (100 kB, not kept)" in printed
 
 
 def test_show_of_a_rejected_one_says_why(

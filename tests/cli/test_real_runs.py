@@ -66,7 +66,7 @@ def candidates_seen(process: subprocess.Popen[str], wanted: int) -> int:
 def test_the_scaffold_runs_as_it_is_and_gets_better(mine: Path, archive: Path) -> None:
     seed = metasearch("evaluate", mine, "--json")
     assert seed.returncode == 0, seed.stderr
-    assert set(last(seed)) == {"outcome", "scores", "seconds", "feedback", "error"}
+    assert set(last(seed)) == {"outcome", "scores", "seconds", "memory", "feedback", "error"}
     error = last(seed)["scores"]["error"]
 
     run = metasearch("run", mine, "--archive", archive, "--evaluations", "60")

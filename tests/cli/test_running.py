@@ -283,6 +283,7 @@ def test_evaluate_prints_the_promised_object(
         "outcome": "scored",
         "scores": {"score": 2.0},
         "seconds": 0.25,
+        "memory": None,
         "feedback": "\x1b[2J[b]well[/b]",
         "error": "",
     }

@@ -48,6 +48,8 @@ def test_the_minimal_file_has_defaults_for_all_the_rest(folder: Path) -> None:
         (MINIMAL + "[budget]\nevaluations = true\n", "'budget.evaluations' is True"),
         (MINIMAL + "[budget]\nusd = '5'\n", "'budget.usd' is '5'"),
         (MINIMAL + "[evaluator]\ntest = 'yes'\n", "'evaluator.test' is 'yes'"),
+        (MINIMAL + "[evaluator]\nkeep_artifacts = 'best'\n", "should be 'all', 'elites' or 'none'"),
+        (MINIMAL + "[evaluator]\nartifact_space = 'lots'\n", "'lots' is not a size like '512 MB'"),
         (MINIMAL + "[budget]\nusd = 2026-01-01\n", "'budget.usd' is '2026-01-01'"),
         (MINIMAL + "[models]\ntemperature = 7\n", "'models.temperature' is 7"),
         (MINIMAL + "[agent]\ncals = 7\n", "'agent.cals'; did you mean 'calls'"),

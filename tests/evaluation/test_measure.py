@@ -624,3 +624,21 @@ async def test_a_renewed_candidate_remembers_nothing(measure: Measure) -> None:
 
     for function in (evaluate, evaluate_blocking):
         assert (await measure(function)).outcome is Outcome.SCORED
+
+
+async def test_memory_is_the_most_that_any_of_its_sandboxes_has_used(
+    measure: Measure, provider: UnsafeLocalProvider
+) -> None:
+    async def evaluate(candidate: Candidate) -> dict[str, float]:
+        for used in (None, 70_000_000, 40_000_000):
+            await candidate.call("count")
+            provider.opened[-1].memory = used
+            await candidate.renew()
+        return {"score": 1.0}
+
+    assert (await measure(evaluate)).memory == 70_000_000
+
+    async def unmeasured(candidate: Candidate) -> dict[str, float]:
+        return {"score": await candidate.call("add", 1)}
+
+    assert (await measure(unmeasured)).memory is None

@@ -58,7 +58,19 @@ class Story:
         number, self.candidates = self.candidates, self.candidates + 1
         step = 100 + number
         if idea is not None:
-            self.tell(Selection(operator=IMPLEMENT, ideas=(idea,)), step)
+            self.tell(Selection(operator=IMPLEMENT, ideas=(idea,), candidates=parents), step)
+        self.settle(number, score, parents, step, outcome)
+        self.funnel.in_flight([])  # the step has ended
+        return number
+
+    def settle(
+        self,
+        number: int,
+        score: float | None,
+        parents: tuple[int, ...],
+        step: int,
+        outcome: Outcome = Outcome.CRASHED,
+    ) -> None:
         self.funnel.observe(
             Candidate(
                 number=number,
@@ -71,8 +83,6 @@ class Story:
                 seq=0,
             )
         )
-        self.funnel.in_flight([])  # the step has ended
-        return number
 
 
 def test_an_idea_without_a_readable_verdict_is_let_pass_and_an_explicit_fail_discards() -> None:
@@ -154,6 +164,17 @@ def test_fitness_is_the_best_program_of_an_idea_and_no_rating() -> None:
     forecast = story.funnel.forecasts()
     assert forecast[idea].error == 0.0
     assert forecast[other].error > 0
+
+
+def test_a_program_that_was_repaired_is_compared_with_the_one_that_was_to_be_changed() -> None:
+    story = Story()
+    seed, idea = story.program(10.0), story.idea()
+    story.tell(Selection(operator=IMPLEMENT, ideas=(idea,), candidates=(seed,)), step=7)
+    for number, (parent, score) in enumerate([(seed, None), (7, None), (8, 9.0)], start=7):
+        story.settle(number, score, (parent,), step=7)
+    entry = story.funnel.entries[idea]
+    assert (entry.program, entry.changed, entry.base, entry.effect) == (9, seed, -10.0, 1.0)
+    assert story.funnel.rewards(window=100)["explore"] == (1, 1)
 
 
 def test_among_unmeasured_ideas_the_better_rated_is_expected_to_measure_better() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metasearch.operators.genome import (
+    departures,
     differing,
     genes,
     in_use,
@@ -78,6 +79,18 @@ def test_blocks_without_names_are_told_apart() -> None:
     assert [(g.name, g.text) for g in whole] == [("a.py", "x"), ("b.c", "y")]
     with pytest.raises(RegionError):
         genes(Program(files={"a.py": "# EVOLVE-BLOCK-START\n"}))
+
+
+def test_how_far_a_program_has_gone_is_told_block_by_block() -> None:
+    seed = layout()
+    assert set(departures(seed, seed)) == {0.0}
+    names = [gene.name for gene in genes(seed)]
+    small, large = layout(FCT="pass  # a"), layout(FCT="return 1234567890", ME="x = 5")
+    near, far = departures(small, seed), departures(large, seed)
+    assert [name for name, d in zip(names, near, strict=True) if d] == ["FCT"]
+    assert [name for name, d in zip(names, far, strict=True) if d] == ["FCT", "ME"]
+    assert 0 < near[names.index("FCT")] < far[names.index("FCT")] < 1
+    assert departures(Program(files={"other.py": ""}), Program(files={"program.py": "x"})) == (1,)
 
 
 def test_a_block_that_nothing_mentions_is_not_worth_changing() -> None:

@@ -78,6 +78,18 @@ def test_ideas_rank_by_their_rating_when_the_candidate_is_known() -> None:
     assert ranking.by_chance == pytest.approx(1 / 3)
 
 
+def test_a_program_that_was_repaired_is_a_child_of_the_one_that_was_to_be_changed() -> None:
+    """The worse one, which took two repairs, is what the ranker prefers to its better sibling."""
+    found = monitor(5, [2.0, None])
+    found.observe(candidate(3, None).model_copy(update={"parents": (2,)}))
+    found.observe(candidate(4, 0.0).model_copy(update={"parents": (3,)}))
+    for number, value in ((1, 1.0), (4, 2.0)):
+        found.learn(fact(number, Value(candidate=number, score=value, explanation="")))
+    (ranking,) = found.rankings(k=1)
+    assert ranking is not None
+    assert (ranking.parents, ranking.reached, ranking.by_chance) == (1, 0.0, 0.5)
+
+
 def test_calibrating_and_invalid_verdicts_move_no_rating() -> None:
     found = monitor(3, [2.0, 0.0])
     upside_down = Match(between="ideas", contestants=(2, 1), shares=(1.0, 0.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from metasearch.testing.ideas_conformance import IdeasConformance
 from metasearch.testing.strategy_conformance import StrategyConformance
 
 pytestmark = pytest.mark.slow
@@ -64,3 +65,13 @@ class TestCoScientist(StrategyConformance):
         "votes": 2,
     }
     evaluations = 12
+
+
+class TestCoScientistOnIdeasAlone(IdeasConformance):
+    strategy = "co_scientist"
+    options = {
+        "feedback_matches": 10,
+        "reflections": ["deep", "observe", "simulate", "recurrent"],
+        "debate_calls": "many",
+        "votes": 2,
+    }

@@ -320,9 +320,12 @@ def test_prompts_evolve_as_facts_and_are_used_by_later_generations(open_: Open) 
     assert not any("(wording " in c.name for c in first)
 
 
-@pytest.mark.parametrize("concurrency", [1, 6])
-def test_populations_do_not_depend_on_who_computes_them(open_: Open, concurrency: int) -> None:
-    laboratory = open_(60, concurrency=concurrency, rephrased=0)
+@pytest.mark.parametrize(("concurrency", "mates"), [(1, None), (6, None), (1, {"meets": 3})])
+def test_populations_do_not_depend_on_who_computes_them(
+    open_: Open, concurrency: int, mates: object
+) -> None:
+    options = {"mates": mates} if mates else {}
+    laboratory = open_(60, concurrency=concurrency, rephrased=0, **options)
     run = go(laboratory)
     again = laboratory.start()
     assert laboratory.run_killed(again, 0.05) > 2

@@ -11,6 +11,8 @@ import pytest
 
 from metasearch.candidate import Candidate, Outcome
 from metasearch.objectives import Direction, Objective
+from metasearch.operators.genome import departures
+from metasearch.operators.mating import IdealMates, Mates
 from metasearch.operators.pareto import crowding, nsga2, ranks, spea2, tournament_dcd
 from metasearch.program import Program
 from metasearch.step import Task
@@ -104,6 +106,29 @@ def test_plans_pair_both_ways_at_the_papers_rate_for_any_number_of_parents() -> 
                 assert (a.mate, b.mate) == (b.parent, a.parent)
             crossed += a.mate is not None
     assert crossed / (500 * 22) == pytest.approx(0.35, abs=0.02)
+
+
+def test_with_mate_choice_each_of_a_pair_is_crossed_with_the_one_nearest_to_its_ideal() -> None:
+    options = Mates(meets=8, deviation=0.0)
+    found, ideals = strategy(mates=options, crossover=1.0), IdealMates(1, options)
+    texts = ["x = 1\n" + "y = 2\n" * 2**number for number in range(8)]
+    programs = [Program(files={"program.py": text}) for text in texts]
+    population = members()
+    found.couples.introduce(population, lambda candidate: programs[candidate.number])
+    for candidate in population:
+        ideals.observe(candidate)
+    [places] = zip(*(departures(p, found.task.seed_program) for p in programs), strict=True)
+    assert list(places) == sorted(places)
+    chosen = set()
+    for plan in found.breed(population, random.Random(1)):
+        assert plan.mate is not None
+        (ideal,) = ideals.ideals[plan.parent.number]
+        others = [c.number for c in population if c is not plan.parent]
+        assert plan.mate.number == min(others, key=lambda n: abs(places[n] - ideal))
+        chosen.add(plan.mate.number)
+    assert len(chosen) > 2
+    alone = found.breed(population[:1], random.Random(1))
+    assert all(plan.mate is population[0] for plan in alone), "there is nobody else"
 
 
 def test_offspring_that_nothing_changed_are_their_parents_and_failed_ones_are_gone() -> None:

@@ -80,12 +80,19 @@ class TestIterativeRepair(Reflected):
 
 class TestMetaAgentSearch(Reflected):
     strategy = "meta_agent_search"
-    options = STEERED
+    options = {**STEERED, **DEEP}
 
 
 class TestGuidedEvolution(Reflected):
     strategy = "guided_evolution"
-    options = {**ADVISED, "initial": 6, "offspring": 4, "elites": 4, "exemplars": 2}
+    options = {
+        **ADVISED,
+        "initial": 6,
+        "offspring": 4,
+        "elites": 4,
+        "exemplars": 2,
+        "mates": {"meets": 3},
+    }
 
 
 class TestMcts(Reflected):
@@ -95,5 +102,5 @@ class TestMcts(Reflected):
 
 class TestCoScientist(Reflected):
     strategy = "co_scientist"
-    options = {**STEERED, "initial_ideas": 4, "ideas_per_evaluation": 1.5}
+    options = {**STEERED, **DEEP, "initial_ideas": 4, "ideas_per_evaluation": 1.5}
     evaluations = 12

@@ -85,6 +85,26 @@ def test_a_failure_is_repaired_in_the_same_conversation(open_: Open) -> None:
     assert mended.scores == {"accuracy": 70 / EXAMPLES}
 
 
+def test_growing_budgets_of_repairs_keep_the_latest_answers_and_re_examine(open_: Open) -> None:
+    """Five repairs are needed: budgets of 1, 2 and 4; one of the answers holds no program."""
+    crashes = [reply(f"boom{n}") for n in range(4)]
+    script = Script(reply(50), reply(60), *crashes[:3], "I cannot.", crashes[3], reply(70))
+    repairs = {"start": 1, "growth": 2, "limit": 7}
+    run = go(laboratory := open_(script, evaluations=8, repairs=repairs))
+    design, *mended = list(run.candidates())[3:]
+    assert design.operator == "design"
+    assert {c.operator for c in mended} == {"repair"}
+    assert {c.step for c in mended} == {design.step}
+    assert mended[-1].scores == {"accuracy": 70 / EXAMPLES}
+    asked = laboratory.prompts[3:8]
+    assert [len(prompt) for prompt in asked] == [4, 4, 4, 6, 4]
+    assert all(prompt[:2] == laboratory.prompts[0] for prompt in asked)
+    again = ["as if somebody else had written it" in prompt[-1].content for prompt in asked]
+    assert again == [False, True, False, True, False]
+    assert "boom2" in asked[3][2].content, "the program that ran last stays"
+    assert "gave no program" in asked[3][-1].content
+
+
 def test_every_later_turn_names_a_fault_and_the_form_of_its_answer(open_: Open) -> None:
     """What a bad earlier answer lacks is asked for, not taken for granted."""
     script = Script("I have an idea.", "```python\nx = \n```", "Well.", reply(83), reply(70))

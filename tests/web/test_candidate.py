@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import time
@@ -61,9 +62,16 @@ def _settle(run: CampaignArchive, files: dict[str, str], value: float | None, *p
         stage = StageResult(
             stage="full", scores=scores, passed=True, seconds=1, examples={"score": (value,) * 4}
         )
-        artifacts = (Artifact(name="t.txt", media_type="text/plain", content=b"attached text"),)
+        artifacts = (
+            Artifact(name="t.txt", media_type="text/plain", content=b"attached text"),
+            Artifact(name="w.txt", media_type="text/plain", content=b"x" * 70_000),
+        )
         result = EvaluationResult(
-            outcome=Outcome.SCORED, stages=(stage,), artifacts=artifacts, stdout="printed"
+            outcome=Outcome.SCORED,
+            stages=(stage,),
+            artifacts=artifacts,
+            stdout="printed",
+            memory=41_500_000,
         )
     run.settle(found.number, result)
     run.end_step(step.number)
@@ -76,7 +84,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> Iterator[ht
     path = tmp_path_factory.mktemp("candidate") / "archive.db"
     with Archive.open(path, create=True) as archive:
         for name in ("other", "made"):
-            run = add_run(archive, name)
+            run = add_run(archive, name, evaluator={"keep_artifacts": "elites"})
             _settle(run, SEED, 1.0)
             _settle(run, CHILD, 2.0, 0)
             _settle(run, {**CHILD, "more.py": "more = 1\n"}, None, 1, 0)
@@ -226,6 +234,26 @@ def test_the_conversation_has_three_readings(pages: httpx.Client) -> None:
     assert '"model": "judge"' in request
     assert "Back to the conversation Again, 0." in _text(pages.get("1/conversation/2/3"))
     assert pages.get("1/conversation/2/99").status_code == 404
+
+
+def test_what_was_attached_and_not_kept_is_told_of(pages: httpx.Client) -> None:
+    elite, other = (_text(pages.get(f"{number}/artifacts")) for number in (1, 0))
+    assert "w.txt text/plain, 70 kB, its beginning download" in elite
+    digest = hashlib.sha256(b"x" * 70_000).hexdigest()
+    assert f"w.txt text/plain, 70 kB content not kept; SHA-256 {digest}" in other
+    assert "attached text" in other
+    api = pages.base_url.join("/api/campaigns/made/candidates/")
+    (_, large) = pages.get(api.join("0")).json()["artifacts"]
+    assert (large["digest"], large["kept"]) == (digest, False)
+    assert pages.get(api.join("1/artifacts/1")).content == b"x" * 70_000
+    gone = pages.get(api.join("0/artifacts/1"))
+    assert gone.status_code == 404
+    assert "The content of artifact 1 of #0 was not kept." in gone.text
+
+
+def test_the_strip_tells_time_and_memory(pages: httpx.Client) -> None:
+    assert "Evaluation 0.0s 41.5 MB of memory" in _text(pages.get("1"))
+    assert "of memory" not in _text(pages.get("2"))
 
 
 def test_a_lineage_goes_up_and_down(pages: httpx.Client) -> None:

@@ -72,6 +72,7 @@ class CandidateItem(BaseModel):
                 "error": "",
                 "length": 2210,
                 "seconds": 0.41,
+                "memory": 41_500_000,
                 "usd": 0.0031,
                 "at": 1795291489.0,
             }
@@ -96,6 +97,8 @@ class CandidateItem(BaseModel):
     """Characters of its program."""
     seconds: float
     """Of its evaluation."""
+    memory: int | None
+    """Most bytes in use inside meanwhile; ``null`` if that was not measured."""
     usd: float | None
     """Of its model calls; ``null`` if a price is unknown."""
     at: float | None
@@ -126,6 +129,8 @@ class Measurement(BaseModel):
     split: str
     outcome: str
     seconds: float
+    memory: int | None
+    """Most bytes in use inside at once; ``null`` if that was not measured."""
     stages: list[StageScores]
     private: list[str]
     """Metrics that no prompt shows."""
@@ -150,6 +155,10 @@ class ArtifactItem(BaseModel):
     media_type: str
     size: int
     """In bytes."""
+    digest: str
+    """SHA-256 of its content."""
+    kept: bool
+    """False if its content was dropped, as the campaign's ``evaluator.keep_artifacts`` says."""
 
 
 class CandidateDetail(BaseModel):
@@ -179,6 +188,7 @@ class CandidateDetail(BaseModel):
     digest: str | None
     """Of its program."""
     seconds: float
+    memory: int | None
     calls: int
     """Model calls that led to it, or that it made."""
     evaluations: list[Measurement]
@@ -233,6 +243,7 @@ def candidate(run: Run, found: Found) -> CandidateDetail:
                 split=found.split.value,
                 outcome=found.outcome.value,
                 seconds=found.seconds,
+                memory=found.memory,
                 stages=[
                     StageScores(
                         stage=stage.stage,
@@ -316,6 +327,7 @@ def _item(entry: ListedCandidate) -> CandidateItem:
         error=found.error[:_SUMMARY],
         length=found.length,
         seconds=found.seconds,
+        memory=found.memory,
         usd=entry.usd,
         at=entry.at,
     )

@@ -108,9 +108,9 @@ def artifact(
     """A file that the evaluator attached. It is hostile: a browser may not run anything in it."""
     try:
         attached = run.artifact(found.number, position)
-    except KeyError:
-        text = f"Candidate #{found.number} has no artifact {position}."
-        raise NotFound(text) from None
+    except KeyError as error:
+        text = str(error.args[0])
+        raise NotFound(f"{text[:1].upper()}{text[1:]}.") from None
     known = attached.media_type if attached.media_type in PICTURES | PLAIN else ""
     name = attached.name.rpartition("/")[2] or "artifact"
     headers = {

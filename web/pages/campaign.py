@@ -150,7 +150,7 @@ def best_card(run: CampaignArchive, now: Standing) -> BestCard | None:
     if best is None:
         return None
     entries = run.artifact_entries(best.number)
-    pictures = [entry for entry in entries if entry.media_type in _PICTURES]
+    pictures = [entry for entry in entries if entry.kept and entry.media_type in _PICTURES]
     return BestCard(best, path_to(run, best), pictures[0] if pictures else None)
 
 

@@ -16,7 +16,7 @@ from metasearch.web.errors import NotFound
 from metasearch.web.highlighting import coloured, visible_lines
 from metasearch.web.pages.candidate_calls import cards, messages_of
 from metasearch.web.pages.candidate_diff import WHOLE, differences
-from metasearch.web.pages.candidate_head import changes, head
+from metasearch.web.pages.candidate_head import changes, commands, head
 from metasearch.web.rendering import page
 
 router = APIRouter()
@@ -150,10 +150,11 @@ def artifacts(request: Request, run: Run, found: Found) -> Response:
     for entry in run.artifact_entries(found.number):
         text = ""
         readable = entry.media_type in PLAIN or entry.media_type == "text/markdown"
-        if readable and entry.size <= MAX_TEXT and entry.position < _ATTACHED:
+        shown = entry.kept and entry.position < _ATTACHED
+        if readable and entry.size <= MAX_TEXT and shown:
             content = run.artifact(found.number, entry.position).content
             text = content[:_READ].decode("utf-8", "replace")
-        picture = entry.media_type in PICTURES and entry.position < _ATTACHED
+        picture = entry.media_type in PICTURES and shown
         attached.append(_Attached(entry, picture, text))
     return _tab(request, run, found, "artifacts", attached=attached, read=_READ)
 
@@ -247,6 +248,7 @@ def _tab(
         f"candidate_{tab}.html",
         run=run,
         head=head(run, found),
+        commands=commands(run, found, request.app.state.readers.path),
         tab="conversation" if tab == "message" else tab,
         status=200,
         **context,

@@ -132,22 +132,6 @@ CREATE TABLE command (
  STRICT
 
 ;
-CREATE TABLE device_sample (
-	campaign INTEGER NOT NULL, 
-	at REAL NOT NULL, 
-	uuid TEXT NOT NULL, 
-	name TEXT NOT NULL, 
-	busy REAL, 
-	memory INTEGER NOT NULL, 
-	total INTEGER NOT NULL, 
-	PRIMARY KEY (campaign, at, uuid), 
-	FOREIGN KEY(campaign) REFERENCES campaign ("key")
-)
- WITHOUT ROWID,
- STRICT
-
-;
-INSERT INTO "device_sample" VALUES(1,1790000000.0,'GPU-1','A GPU',0.5,1000,2000);
 CREATE TABLE duplicate (
 	campaign INTEGER NOT NULL, 
 	candidate INTEGER NOT NULL, 
@@ -172,7 +156,7 @@ CREATE TABLE evaluation (
     error TEXT NOT NULL,
     seconds REAL NOT NULL,
     stdout BLOB,
-    stderr BLOB,
+    stderr BLOB, memory INTEGER,
     PRIMARY KEY (campaign, seq),
     FOREIGN KEY(campaign, candidate) REFERENCES candidate (campaign, number),
     FOREIGN KEY(stdout) REFERENCES blob (digest),
@@ -180,9 +164,9 @@ CREATE TABLE evaluation (
 )
  WITHOUT ROWID,
  STRICT;
-INSERT INTO "evaluation" VALUES(1,7,0,'validation','scored','wider','',0.5,X'762069BC07A6E1B5DF123A5AE7BD91C10DAA04694FBAA17FBA0CD6A8DCCE8F22',NULL);
-INSERT INTO "evaluation" VALUES(1,13,1,'validation','scored','wider','',0.5,X'762069BC07A6E1B5DF123A5AE7BD91C10DAA04694FBAA17FBA0CD6A8DCCE8F22',NULL);
-INSERT INTO "evaluation" VALUES(1,19,2,'validation','scored','wider','',0.5,X'762069BC07A6E1B5DF123A5AE7BD91C10DAA04694FBAA17FBA0CD6A8DCCE8F22',NULL);
+INSERT INTO "evaluation" VALUES(1,7,0,'validation','scored','wider','',0.5,X'762069BC07A6E1B5DF123A5AE7BD91C10DAA04694FBAA17FBA0CD6A8DCCE8F22',NULL,NULL);
+INSERT INTO "evaluation" VALUES(1,13,1,'validation','scored','wider','',0.5,X'762069BC07A6E1B5DF123A5AE7BD91C10DAA04694FBAA17FBA0CD6A8DCCE8F22',NULL,41500000);
+INSERT INTO "evaluation" VALUES(1,19,2,'validation','scored','wider','',0.5,X'762069BC07A6E1B5DF123A5AE7BD91C10DAA04694FBAA17FBA0CD6A8DCCE8F22',NULL,NULL);
 CREATE TABLE event (
     campaign INTEGER NOT NULL,
     seq INTEGER NOT NULL,
@@ -335,6 +319,25 @@ CREATE TABLE improvement (
 INSERT INTO "improvement" VALUES(1,7,0,1,1.22407199978624703362e-03,0.25,0.0);
 INSERT INTO "improvement" VALUES(1,13,1,2,2.33379299970692954957e-03,0.5,1.0);
 INSERT INTO "improvement" VALUES(1,19,2,3,3.2854900000529596582e-03,0.75,2.0);
+CREATE TABLE large_artifact (
+	campaign INTEGER NOT NULL, 
+	seq INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	candidate INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	media_type TEXT NOT NULL, 
+	size INTEGER NOT NULL, 
+	digest BLOB NOT NULL, 
+	zstd INTEGER NOT NULL, 
+	data BLOB, 
+	PRIMARY KEY (campaign, seq, position), 
+	FOREIGN KEY(campaign, seq) REFERENCES evaluation (campaign, seq), 
+	FOREIGN KEY(campaign, candidate) REFERENCES candidate (campaign, number)
+)
+ STRICT
+
+;
+INSERT INTO "large_artifact" VALUES(1,13,1,1,'w.pt','application/octet-stream',70000,X'F51B279903037B37EA1828A1021499995718D38016CAD6C0DA30962A41BE052F',0,NULL);
 CREATE TABLE lease (
     campaign INTEGER NOT NULL,
     token TEXT NOT NULL,
@@ -383,21 +386,6 @@ INSERT INTO "message" VALUES(1,0,-1,0,0,0,'user',X'9D4DD9ACC0A9D8809A029F994C40E
 INSERT INTO "message" VALUES(1,1,-1,0,0,0,'user',X'55D190CC5623958E50110D16F68EA90943C9D0821253CC7B4D46E90B1AE3D5D9');
 INSERT INTO "message" VALUES(1,1,1,0,0,0,'user',X'D00E715BB8832EB36C95636F0C846AD07AA3805514EDE620C9F4B6D7316705B4');
 INSERT INTO "message" VALUES(1,2,-1,0,0,0,'user',X'77A7AE097440B0FCFB555B18643F8C07A1DCD0F2338B2BF422EC7D34B8756350');
-CREATE TABLE placement (
-	campaign INTEGER NOT NULL, 
-	seq INTEGER NOT NULL, 
-	candidate INTEGER NOT NULL, 
-	lane INTEGER NOT NULL, 
-	lanes INTEGER NOT NULL, 
-	devices TEXT NOT NULL, 
-	PRIMARY KEY (campaign, seq), 
-	FOREIGN KEY(campaign, candidate) REFERENCES candidate (campaign, number)
-)
- WITHOUT ROWID,
- STRICT
-
-;
-INSERT INTO "placement" VALUES(1,12,1,0,2,'["GPU-1"]');
 CREATE TABLE "progress" (
 	campaign INTEGER NOT NULL, 
 	seq INTEGER NOT NULL, 
@@ -523,7 +511,5 @@ CREATE INDEX exchange_seq ON exchange (campaign, seq);
 CREATE INDEX exchange_pending ON exchange (campaign) WHERE state = 'pending';
 CREATE INDEX command_waiting ON command (campaign, seq) WHERE answered IS NULL;
 CREATE INDEX steered_step ON steered (campaign, step);
-CREATE INDEX placement_candidate ON placement (campaign, candidate, seq);
-CREATE INDEX placement_lane ON placement (campaign, lane, seq);
-CREATE INDEX event_started ON event (campaign, seq) WHERE kind = 'started';
+CREATE INDEX large_artifact_kept ON large_artifact (campaign, candidate, size) WHERE data IS NOT NULL;
 COMMIT;

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from metasearch.archive import CampaignArchive
-from metasearch.candidate import EvaluationResult
+from metasearch.candidate import EvaluationResult, Outcome
 from metasearch.evaluation import EvaluationRequest
 from metasearch.exchange import Message
 from metasearch.facts import Idea, Match
@@ -25,7 +25,7 @@ from metasearch.objectives import Objective
 from metasearch.program import Program
 from metasearch.step import Task
 from metasearch.strategies.co_scientist import CoScientist
-from metasearch.testing.scripted import scored
+from metasearch.testing.scripted import failed, scored
 from tests.engine.kit import engine_of, load
 
 WORDS = [
@@ -163,7 +163,10 @@ def kind_of(user: str) -> str:
 
 
 def value_of_x(request: EvaluationRequest) -> EvaluationResult:
-    return scored(score=float(request.files["program.py"].partition("=")[2]))
+    try:
+        return scored(score=float(request.files["program.py"].partition("=")[2]))
+    except ValueError as error:
+        return failed(Outcome.CRASHED, f"ValueError: {error}")
 
 
 @dataclass(frozen=True)

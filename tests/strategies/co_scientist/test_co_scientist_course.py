@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,39 @@ def test_ideas_are_reviewed_then_matched_then_built_and_what_they_measure_comes_
     for idea, number in origins.items():
         assert gains[idea] == done.archive.candidate(number).scores["score"]
         assert done.archive.candidate(number).operator == "implement"
+
+
+def test_an_idea_whose_program_was_repaired_is_credited_with_the_gain_over_what_it_changed(
+    folder: Path, run: CampaignArchive
+) -> None:
+    class Clumsy(Lab):
+        """Each program runs at the third attempt."""
+
+        def implement(self, user: str, rng: random.Random) -> str:
+            turns = [user for kind, _, user in self.prompts if kind == "implement"]
+            if len(turns) % 3:
+                return f"```python\nx = broken{len(turns)}\n```\n"
+            return super().implement(user, rng)
+
+    repairs = {"start": 1, "growth": 2, "limit": 7}
+    lab = Clumsy()
+    done = Run(folder, run, lab, evaluations=13, repairs=repairs, feedback_evaluations=6)
+    origins = {r.fact.candidate: r.fact.ideas[0] for r in done.of(Origin)}
+    assert len(origins) == 4
+    for number, idea in origins.items():
+        entry = done.strategy.funnel.entries[idea]
+        mended = run.candidate(number)
+        broken = run.candidate(mended.parents[0])
+        first = run.candidate(broken.parents[0])
+        assert (first.outcome, first.operator) == (Outcome.CRASHED, "implement")
+        assert (broken.operator, mended.operator) == ("repair", "repair")
+        assert (entry.program, entry.changed) == (number, first.parents[0])
+        gain = mended.scores["score"] - run.candidate(first.parents[0]).scores["score"]
+        assert entry.effect == pytest.approx(gain)
+    told = lab.prompts[[kind for kind, _, _ in lab.prompts].index("overview")][2]
+    changed = re.findall(r"The program that it changed: (.*)", told)
+    assert changed
+    assert all("score = " in line for line in changed)
 
 
 def test_better_ideas_are_built_first(folder: Path, run: CampaignArchive) -> None:
