@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -83,6 +84,7 @@ PARTS = (
 )
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("theme", "parts"), [("light", PARTS), ("dark", ("", "/lineage", "/grid", "/events"))]
 )
@@ -131,6 +133,54 @@ def click_candidate(page: Page, number: int, grid_x: float) -> None:
     raise AssertionError(f"#{number} was not found at {grid_x}")
 
 
+@pytest.mark.parametrize("kind", ["Box", "Lasso"])
+def test_what_is_selected_in_the_chart_is_listed_and_compared(
+    visit: Visit, campaign: str, kind: str
+) -> None:
+    page = visit.page
+    page.goto(f"/c/{campaign}")
+    count = drawn(page)
+    page.get_by_role("button", name=kind).click()
+    box = page.locator("figure.chart .canvas").bounding_box()
+    assert box is not None
+    # The left half of the picture from top to bottom: grid and strip together.
+    left, right = box["x"] + 80, box["x"] + 92 + (box["width"] - 116) / 2
+    page.mouse.move(left, box["y"] + 2)
+    page.mouse.down()
+    corners = [(right, box["y"] + 2)] if kind == "Lasso" else []
+    corners.append((right, box["y"] + box["height"] - 2))
+    corners += [(left, box["y"] + box["height"] - 2)] if kind == "Lasso" else []
+    for corner in corners:
+        page.mouse.move(*corner, steps=10)
+    page.mouse.up()
+    page.locator("#selected [data-row]").first.wait_for()
+    numbers = {int(text[1:]) for text in page.locator("#selected [data-open]").all_inner_texts()}
+    assert numbers == set(range(count // 2))
+    expect(page.locator("#selection h2")).to_have_text(f"{len(numbers)} selected")
+    assert visit.accessibility() == []
+    for number in (4, 2):
+        page.locator("#selected").get_by_label(f"Compare #{number}", exact=True).check()
+    page.get_by_role("button", name="Compare marked").click()
+    expect(page.locator("main")).to_contain_text("From #2 to #4")
+    page.go_back()
+    page.get_by_role("button", name=kind).click()
+    page.get_by_role("button", name=kind).click()
+    expect(page.locator("#selection")).to_be_hidden()
+
+
+def test_candidates_are_selected_and_compared_by_keyboard(visit: Visit, campaign: str) -> None:
+    page = visit.page
+    page.goto(f"/c/{campaign}")
+    page.keyboard.press("/")
+    page.keyboard.type("number:1,3")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=number*")
+    for key in "jxjx":
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Compare marked").press("Enter")
+    expect(page.locator("main")).to_contain_text("From #1 to #3")
+
+
 @pytest.mark.parametrize("view", ["score", "tree"])
 def test_a_click_in_the_lineage_opens_the_candidate(visit: Visit, campaign: str, view: str) -> None:
     page = visit.page
@@ -140,6 +190,36 @@ def test_a_click_in_the_lineage_opens_the_candidate(visit: Visit, campaign: str,
     # The seed stands at the left end of the x axis.
     click_candidate(page, 0, 76 if view == "score" else 20)
     page.wait_for_url(f"**/c/{campaign}*/0")
+
+
+INK = """
+(() => {
+  const canvas = document.querySelector("figure.chart canvas");
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return pixels.filter((value, place) => place % 4 === 3 && value).length;
+})()
+"""
+
+
+@pytest.mark.parametrize("view", ["score", "tree"])
+def test_the_lineage_keeps_its_edges_when_it_is_drawn_again(
+    visit: Visit, campaign: str, view: str
+) -> None:
+    page = visit.page
+    page.goto(f"/c/{campaign}/lineage?view={view}")
+    drawn(page)
+    if view == "score":
+        without = page.evaluate(INK)
+        page.locator("[data-edges]").check()
+        while page.evaluate(INK) == without:
+            page.wait_for_timeout(50)
+    before = page.evaluate(INK)
+    again = {"score": "document.querySelector('[data-edges]')", "tree": "document"}[view]
+    kind = {"score": "change", "tree": "events"}[view]
+    with page.expect_response("**/lineage?*") if view == "tree" else nullcontext():
+        page.evaluate(f"{again}.dispatchEvent(new Event('{kind}'))")
+    page.wait_for_timeout(300)
+    assert page.evaluate(INK) == before
 
 
 def test_the_keyboard_walks_the_candidates(visit: Visit, campaign: str) -> None:

@@ -55,10 +55,11 @@ function option() {
     failed: all.filter((place) => tree.outcome[place] !== scored),
   };
   const path = line(best);
-  const edges = (id, chosen, more) => {
+  // Without an id: large lines that are merged into the ones before are not drawn.
+  const edges = (chosen, more) => {
     const data = segments(chosen);
     if (!data.length) return []; // ECharts cannot draw no lines
-    return [{ id, type: "lines", coordinateSystem: "cartesian2d", polyline: true, large: true, largeThreshold: 0, progressive: 0, silent: true, data, ...more }];
+    return [{ type: "lines", coordinateSystem: "cartesian2d", polyline: true, large: true, largeThreshold: 0, progressive: 0, silent: true, data, ...more }];
   };
   const size = all.length > 2000 ? 3 : all.length > 400 ? 5 : 7;
   const dot = (id, name, chosen, color, more = {}) => ({ id, name, type: "scatter", silent: true, progressive: 0, symbolSize: size, data: chosen.map(spot), itemStyle: { color }, ...more });
@@ -67,14 +68,14 @@ function option() {
     grid: { left: 20, right: 60, top: 34, bottom: 46 },
     xAxis: { type: "value", min: 0, max: Math.max(1, tree.number[all.length - 1] ?? 1), name: "number", nameLocation: "middle", nameGap: 26, splitLine: { show: false }, axisLabel: { hideOverlap: true } },
     yAxis: { type: "value", inverse: true, show: false, min: -1, max: Math.max(1, tree.lanes) },
-    legend: { top: 0, type: "scroll", data: ["path to the best", "scored", "with others folded away", "failed", "focus"] },
+    legend: { top: 0, itemWidth: 14, itemHeight: 10, type: "scroll", data: ["path to the best", "scored", "with others folded away", "failed", "focus"] },
     dataZoom: [
       { type: "inside", xAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
     ],
     series: [
-      ...edges("edges", all, { lineStyle: { color: colours.muted, width: 1, opacity: 0.5 } }),
-      ...edges("path", path, { name: "path to the best", lineStyle: { color: colours.series[0], width: 3, opacity: 1 }, itemStyle: { color: colours.series[0] } }),
+      ...edges(all, { lineStyle: { color: colours.muted, width: 1, opacity: 0.5 } }),
+      ...edges(path, { name: "path to the best", lineStyle: { color: colours.series[0], width: 3, opacity: 1 }, itemStyle: { color: colours.series[0] } }),
       dot("failed", "failed", groups.failed, colours.failed, { symbol: "diamond", itemStyle: { color: colours.failed, opacity: 0.5 } }),
       dot("scored", "scored", groups.scored, colours.muted),
       dot("folding", "with others folded away", groups.folding, colours.series[2], { symbol: "roundRect", label: label(({ dataIndex }) => `+${tree.folded[groups.folding[dataIndex]]}`), labelLayout: { hideOverlap: true } }),
