@@ -20,6 +20,7 @@ from metasearch.exchange import Message
 from metasearch.facts import Selection
 from metasearch.formats import EDITS, EditName
 from metasearch.operators.deepening import Repairs
+from metasearch.operators.lineage import WorkingParents
 from metasearch.operators.parts import edit_line, printed_part, result_line, result_part
 from metasearch.operators.prompts import (
     Shown,
@@ -88,14 +89,12 @@ class DarwinGodel:
         """Those that work, but did not reach an early stage's threshold."""
         self.children: Counter[int] = Counter()
         """Working children of each."""
-        self.failed: dict[int, int] = {}
-        """What does not work -> its parent, whose child a repair of it is."""
+        self._parents = WorkingParents()
 
     def observe(self, candidate: Candidate) -> None:
         """Fold: keep what works, and count it for its parent."""
-        parents = [self.failed.get(number, number) for number in candidate.parents[:1]]
+        parent = self._parents.observe(candidate)
         if candidate.outcome is not Outcome.SCORED:
-            self.failed.update((candidate.number, parent) for parent in parents)
             return
         first = self.task.objectives[0]
         if not candidate.complete:
@@ -106,7 +105,8 @@ class DarwinGodel:
             if self.options.keep == "better" and gain < least:
                 return
             self.gains[candidate.number] = gain
-        self.children.update(parents)
+        if parent is not None:
+            self.children[parent] += 1
 
     async def step(self, ctx: Step) -> None:
         """Draw a parent, diagnose it, change it, evaluate it in stages."""
