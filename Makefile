@@ -1,6 +1,6 @@
 # make run   a first campaign, from a bare clone      make test   everything this machine allows
 # make check the linters and type checks              make clean  forget the environment
-.PHONY: setup docker chromium torch run test fast check bench clean
+.PHONY: setup docker chromium torch run test fast check screenshots bench clean
 PYTHON ?= python3
 ARCHIVE ?= $(or $(METASEARCH_ARCHIVE),.metasearch/archive.db)
 BIN := .venv/bin
@@ -24,6 +24,9 @@ fast: setup
 
 check: setup
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+screenshots: setup chromium
+	$(BIN)/python -m docs.screenshots
 
 setup: .venv/.ready metasearch/archive metasearch/sandboxes metasearch/web
 	@command -v bwrap >/dev/null || { echo "== installing bubblewrap (the sandbox) =="; \

@@ -1,5 +1,7 @@
 """The archive: every fact of every campaign, in one SQLite file, only ever added to.
 
+Only the content of large artifacts may be dropped again.
+
 The only room with SQL. Rows stay inside; what comes out are frozen types.
 """
 

@@ -11,8 +11,6 @@ is shown beside it.
 from __future__ import annotations
 
 import argparse
-import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from benchmarks.workload import verdict
+from benchmarks.workload import served, verdict
 from metasearch.archive import Archive
 
 PAGE, API = 0.2, 0.1
@@ -93,25 +91,9 @@ class Server:
 @contextmanager
 def serving(archive: Path) -> Iterator[Server]:
     """A fresh server for the block."""
-    command = [
-        sys.executable,
-        "-m",
-        "metasearch",
-        "serve",
-        "--port",
-        "0",
-        "--archive",
-        str(archive),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        found = re.search(r"http://\S+/", server.stdout.readline())
-        assert found is not None
-        try:
-            httpx.get(f"{found[0]}static/none", timeout=60)  # until it has begun
-            yield Server(archive, found[0], psutil.Process(server.pid))
-        finally:
-            server.terminate()
+    with served(archive) as started:
+        httpx.get(f"{started.url}/static/none", timeout=60)  # until it has begun
+        yield Server(archive, f"{started.url}/", started.process)
 
 
 def processor_seconds(process: psutil.Process) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -96,6 +97,32 @@ def write_campaign(
         )
     )
     return folder
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server of an archive, in a process of its own."""
+
+    url: str
+    """Without a slash at the end."""
+    process: psutil.Process
+
+
+@contextmanager
+def served(
+    archive: Path, *options: str, program: Sequence[str] = ("-m", "metasearch")
+) -> Iterator[Served]:
+    """``metasearch serve`` on a free port, with further options, for this block."""
+    command = [sys.executable, *program, "serve", "--port", "0"]
+    words = ["--archive", str(archive), *options]
+    with subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        found = re.search(r"(http://\S+)/", server.stdout.readline())
+        assert found is not None
+        try:
+            yield Served(found[1], psutil.Process(server.pid))
+        finally:
+            server.terminate()
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from metasearch.web.pages import new as new_page
 from metasearch.web.points import PointStore
 from metasearch.web.readers import Readers
 from metasearch.web.security import Access, Guard
+from metasearch.web.shared import Shared
 from metasearch.web.soon import Soon
 from metasearch.web.workshop import Workshop
 
@@ -95,6 +96,7 @@ def create_app(
         app.include_router(module.router, prefix="/api")
     errors.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(Shared, feed=app.state.feed)
     app.add_middleware(Guard, access=access)  # the outermost: added last
     return app
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 from starlette.concurrency import run_in_threadpool
 
@@ -15,7 +15,11 @@ from metasearch.errors import ArchiveError, UsageError
 from metasearch.web.readers import Readers
 
 INTERVAL = 0.5
-"""Seconds between two looks."""
+"""Seconds between two looks, at least."""
+
+VIEWERS_PER_SECOND = 25
+"""That are told. Each piece of news makes every live page ask for its parts: with more viewers
+the looks are rarer, so that what they cost together is bounded."""
 
 MOST_EVENTS = 500
 """In one piece of news."""
@@ -25,11 +29,14 @@ MOST_VIEWERS = 500
 _BACKLOG = 20
 """Pieces of news that a viewer may be behind; then it is dropped, and comes back by itself."""
 
+_editions = itertools.count()
+
 _log = logging.getLogger("metasearch.web")
 
 
-class News(NamedTuple):
-    """What is new in one campaign."""
+@dataclass(frozen=True, eq=False)
+class News:
+    """What is new in one campaign: one object for all who watch it."""
 
     seq: int
     """Of the last event in it."""
@@ -53,7 +60,12 @@ class Feed:
         self._viewers: set[_Viewer] = set()
         self._seen: dict[str, int] = {}
         self._told: dict[str, tuple[int, str]] = {}
+        self._editions: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
+
+    def edition(self, run: str) -> int | None:
+        """Which news of a campaign are the latest; ``None`` if nobody watches it."""
+        return self._editions.get(run)
 
     @property
     def full(self) -> bool:
@@ -77,13 +89,16 @@ class Feed:
                 if len(missed.events) < MOST_EVENTS:
                     break
             self._seen.setdefault(run, after)
+            self._editions.setdefault(run, next(_editions))
             if self._task is None:
                 self._task = asyncio.create_task(self._watch())
             while (news := await viewer.queue.get()) is not None:
-                events = tuple(event for event in news.events if event.seq > after)
+                if news.events and news.events[0].seq <= after:  # just joined
+                    new = tuple(event for event in news.events if event.seq > after)
+                    news = replace(news, events=new)
                 after = max(after, news.seq)
-                if events or news.summary is not None:
-                    yield news._replace(events=events)
+                if _says(news):
+                    yield news
         finally:
             self._viewers.discard(viewer)
 
@@ -91,20 +106,26 @@ class Feed:
         try:
             while self._viewers:
                 watched = {viewer.run for viewer in self._viewers}
-                for known in (self._seen, self._told):
-                    for gone in known.keys() - watched:
-                        del known[gone]
+                for run in self._seen.keys() - watched:
+                    self._forget(run)
                 for run, news in (await run_in_threadpool(self._look, watched)).items():
                     self._tell(run, news)
-                await asyncio.sleep(INTERVAL)
+                await asyncio.sleep(max(INTERVAL, len(self._viewers) / VIEWERS_PER_SECOND))
         except Exception:
             _log.exception("The feed has failed; viewers will come back and start it again.")
             for run in {viewer.run for viewer in self._viewers}:
                 self._tell(run, None)
         finally:
+            for run in [*self._seen]:
+                self._forget(run)
             self._task = None
 
+    def _forget(self, run: str) -> None:
+        for known in (self._seen, self._told, self._editions):
+            known.pop(run, None)
+
     def _tell(self, run: str, news: News | None) -> None:
+        self._editions[run] = next(_editions)
         for viewer in [viewer for viewer in self._viewers if viewer.run == run]:
             if viewer.queue.full():
                 while not viewer.queue.empty():

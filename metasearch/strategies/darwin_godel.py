@@ -88,10 +88,14 @@ class DarwinGodel:
         """Those that work, but did not reach an early stage's threshold."""
         self.children: Counter[int] = Counter()
         """Working children of each."""
+        self.failed: dict[int, int] = {}
+        """What does not work -> its parent, whose child a repair of it is."""
 
     def observe(self, candidate: Candidate) -> None:
         """Fold: keep what works, and count it for its parent."""
+        parents = [self.failed.get(number, number) for number in candidate.parents[:1]]
         if candidate.outcome is not Outcome.SCORED:
+            self.failed.update((candidate.number, parent) for parent in parents)
             return
         first = self.task.objectives[0]
         if not candidate.complete:
@@ -102,7 +106,7 @@ class DarwinGodel:
             if self.options.keep == "better" and gain < least:
                 return
             self.gains[candidate.number] = gain
-        self.children.update(candidate.parents[:1])
+        self.children.update(parents)
 
     async def step(self, ctx: Step) -> None:
         """Draw a parent, diagnose it, change it, evaluate it in stages."""

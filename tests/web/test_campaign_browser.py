@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -189,6 +190,36 @@ def test_a_click_in_the_lineage_opens_the_candidate(visit: Visit, campaign: str,
     # The seed stands at the left end of the x axis.
     click_candidate(page, 0, 76 if view == "score" else 20)
     page.wait_for_url(f"**/c/{campaign}*/0")
+
+
+INK = """
+(() => {
+  const canvas = document.querySelector("figure.chart canvas");
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return pixels.filter((value, place) => place % 4 === 3 && value).length;
+})()
+"""
+
+
+@pytest.mark.parametrize("view", ["score", "tree"])
+def test_the_lineage_keeps_its_edges_when_it_is_drawn_again(
+    visit: Visit, campaign: str, view: str
+) -> None:
+    page = visit.page
+    page.goto(f"/c/{campaign}/lineage?view={view}")
+    drawn(page)
+    if view == "score":
+        without = page.evaluate(INK)
+        page.locator("[data-edges]").check()
+        while page.evaluate(INK) == without:
+            page.wait_for_timeout(50)
+    before = page.evaluate(INK)
+    again = {"score": "document.querySelector('[data-edges]')", "tree": "document"}[view]
+    kind = {"score": "change", "tree": "events"}[view]
+    with page.expect_response("**/lineage?*") if view == "tree" else nullcontext():
+        page.evaluate(f"{again}.dispatchEvent(new Event('{kind}'))")
+    page.wait_for_timeout(300)
+    assert page.evaluate(INK) == before
 
 
 def test_the_keyboard_walks_the_candidates(visit: Visit, campaign: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
@@ -14,7 +15,7 @@ from metasearch.archive import NOW, CampaignSummary, State
 from metasearch.web.api.common import ERRORS
 from metasearch.web.api.progress import EventItem, as_item
 from metasearch.web.errors import find_run
-from metasearch.web.feed import Feed
+from metasearch.web.feed import Feed, News
 from metasearch.web.readers import Readers
 
 router = APIRouter(tags=["campaigns"])
@@ -83,16 +84,27 @@ async def stream(
     """
     feed: Feed = request.app.state.feed
     async for news in feed.follow(*followed):
-        if news.events:
-            settled = [
-                event.candidate
-                for event in news.events
-                if event.kind == "settled" and event.candidate is not None
-            ]
-            happened = Happened(events=[as_item(event) for event in news.events], settled=settled)
-            yield ServerSentEvent(data=happened, event="events", id=str(news.seq))
-        if news.summary is not None:
-            yield ServerSentEvent(data=_standing(news.summary), event="status")
+        for message in _messages(news):
+            yield message
+
+
+@lru_cache(8)
+def _messages(news: News) -> list[ServerSentEvent]:
+    """Written once for all who get the same news."""
+    messages = []
+    if news.events:
+        settled = [
+            event.candidate
+            for event in news.events
+            if event.kind == "settled" and event.candidate is not None
+        ]
+        happened = Happened(events=[as_item(event) for event in news.events], settled=settled)
+        text = happened.model_dump_json()
+        messages.append(ServerSentEvent(raw_data=text, event="events", id=str(news.seq)))
+    if news.summary is not None:
+        text = _standing(news.summary).model_dump_json()
+        messages.append(ServerSentEvent(raw_data=text, event="status"))
+    return messages
 
 
 def _standing(summary: CampaignSummary) -> Standing:

@@ -118,6 +118,8 @@ function option() {
   const here = placeOf(focus);
   const label = (place) => `#${number[place]} ${points.operators[operator[place]] ?? ""}`;
   const xAxis = { type: "value", min: 0, max: Math.max(1, places.length - 1), splitLine: { show: false } };
+  // Without an id: large lines that are merged into the ones before are not drawn.
+  const haze = { type: "lines", coordinateSystem: "cartesian2d", polyline: false, large: true, largeThreshold: 0, progressive: 0, silent: true };
   const dot = { type: "scatter", dimensions: ["x", "y"], large: true, largeThreshold: 500, progressive: 0, silent: true };
   return {
     grid: [
@@ -140,7 +142,7 @@ function option() {
     series: [
       { ...dot, id: "scored", data: scored, symbolSize: size, itemStyle: { color: colours.muted, opacity: points.count > 2000 ? 0.35 : 0.6 } },
       { ...dot, id: "failed", xAxisIndex: 1, yAxisIndex: 1, data: failed, symbol: "rect", symbolSize: size > 3 ? [3, 9] : size, itemStyle: { color: colours.failed, opacity: 0.35 } },
-      ...(allEdges?.checked ? [{ id: "edges", type: "lines", coordinateSystem: "cartesian2d", polyline: false, large: true, largeThreshold: 0, progressive: 0, silent: true, data: edges(), lineStyle: { color: colours.muted, width: 1, opacity: 0.15 } }] : []),
+      ...(allEdges?.checked ? [{ ...haze, data: edges(), lineStyle: { color: colours.muted, width: 1, opacity: 0.15 } }] : []),
       {
         id: "path", name: "path to the best", type: "line", silent: true, symbolSize: 6,
         data: path.map((place) => ({ value: spot(place), label: number[place] ? {} : { position: [8, -20] } })),

@@ -55,10 +55,11 @@ function option() {
     failed: all.filter((place) => tree.outcome[place] !== scored),
   };
   const path = line(best);
-  const edges = (id, chosen, more) => {
+  // Without an id: large lines that are merged into the ones before are not drawn.
+  const edges = (chosen, more) => {
     const data = segments(chosen);
     if (!data.length) return []; // ECharts cannot draw no lines
-    return [{ id, type: "lines", coordinateSystem: "cartesian2d", polyline: true, large: true, largeThreshold: 0, progressive: 0, silent: true, data, ...more }];
+    return [{ type: "lines", coordinateSystem: "cartesian2d", polyline: true, large: true, largeThreshold: 0, progressive: 0, silent: true, data, ...more }];
   };
   const size = all.length > 2000 ? 3 : all.length > 400 ? 5 : 7;
   const dot = (id, name, chosen, color, more = {}) => ({ id, name, type: "scatter", silent: true, progressive: 0, symbolSize: size, data: chosen.map(spot), itemStyle: { color }, ...more });
@@ -73,8 +74,8 @@ function option() {
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
     ],
     series: [
-      ...edges("edges", all, { lineStyle: { color: colours.muted, width: 1, opacity: 0.5 } }),
-      ...edges("path", path, { name: "path to the best", lineStyle: { color: colours.series[0], width: 3, opacity: 1 }, itemStyle: { color: colours.series[0] } }),
+      ...edges(all, { lineStyle: { color: colours.muted, width: 1, opacity: 0.5 } }),
+      ...edges(path, { name: "path to the best", lineStyle: { color: colours.series[0], width: 3, opacity: 1 }, itemStyle: { color: colours.series[0] } }),
       dot("failed", "failed", groups.failed, colours.failed, { symbol: "diamond", itemStyle: { color: colours.failed, opacity: 0.5 } }),
       dot("scored", "scored", groups.scored, colours.muted),
       dot("folding", "with others folded away", groups.folding, colours.series[2], { symbol: "roundRect", label: label(({ dataIndex }) => `+${tree.folded[groups.folding[dataIndex]]}`), labelLayout: { hideOverlap: true } }),
