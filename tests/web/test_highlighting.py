@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metasearch.web import highlighting
@@ -16,6 +16,7 @@ from metasearch.web.markdown import rendered
 from tests.web.hostile import TEXTS
 
 
+@settings(deadline=None)  # the first of an ending looks for its language
 @given(st.text(), st.sampled_from(["p.py", "p.c", "p.unknown", "p", "p.json"]))
 def test_the_pieces_are_the_text(text: str, path: str) -> None:
     lines = visible_lines(text)
