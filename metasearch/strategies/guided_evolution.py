@@ -24,7 +24,6 @@ from metasearch.candidate import Candidate, Outcome
 from metasearch.facts import Recorded
 from metasearch.objectives import gains
 from metasearch.operators.genome import Gene, differing, in_use, replace
-from metasearch.operators.hall_of_fame import HallOfFame
 from metasearch.operators.mating import Mates
 from metasearch.operators.pareto import spea2, tournament_dcd
 from metasearch.operators.prompts import render_result
@@ -103,7 +102,6 @@ class GuidedEvolution:
         rephrased: int = Field(default=5, ge=0, le=1_000)
         """Prompts of the pool that each generation puts into other words."""
         rephrase_temperature: Range = (0.01, 0.40)
-        hall_of_fame: int = Field(default=100, ge=1, le=10_000)
         repairs: int = Field(default=1, ge=0, le=10)
         """Turns to correct a reply that cannot be used; the paper has none."""
 
@@ -111,14 +109,11 @@ class GuidedEvolution:
         self.task = task
         self.options = options
         self.pool = PromptPool(options.directions, options.personas)
-        self.fame = HallOfFame(task.objectives, options.hall_of_fame)
         self.couples = Couples(task.seed_program, options.mates)
         self._populations: dict[int, list[Candidate]] = {}
 
     def observe(self, candidate: Candidate) -> None:
-        """Fold: the hall of fame. Populations follow from settled generations."""
-        if candidate.scored:
-            self.fame.add(candidate)
+        """Nothing to fold: populations follow from settled generations."""
 
     def learn(self, recorded: Recorded) -> None:
         """Fold: prompts evolve, too."""

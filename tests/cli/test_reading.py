@@ -81,6 +81,20 @@ def test_best_gives_scores_files_parents_and_operator(read: Callable[..., Any]) 
     assert source.startswith("def f():\n    return 3")
 
 
+def test_fame_has_the_best_in_order_and_the_front(
+    read: Callable[..., Any], invoke: Invoke, stored: Path
+) -> None:
+    fame = read("fame", "numbers")
+    scores = [each["scores"]["score"] for each in fame["best"]]
+    assert len(scores) == 3
+    assert scores == sorted(scores, reverse=True)
+    assert fame["best"][0] == {"candidate": 4, "scores": {"score": 3.0}, "front": True}
+    assert fame["front"] == [4]
+    assert len(read("fame", "numbers", "--size", 2)["best"]) == 2
+    shown = invoke("fame", "numbers", "--archive", stored).stdout
+    assert shown.index("#4") < shown.index("#0")
+
+
 def test_list_has_every_run(read: Callable[..., Any]) -> None:
     (run,) = read("list")
     assert run["name"] == "numbers"

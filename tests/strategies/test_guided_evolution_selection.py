@@ -35,7 +35,7 @@ def strategy(**options: Any) -> GuidedEvolution:
 def test_the_defaults_are_the_papers() -> None:
     options = GuidedEvolution.Options()
     assert (options.initial, options.offspring, options.elites) == (144, 44, 44)
-    assert (options.exemplars, options.hall_of_fame, options.rephrased) == (10, 100, 5)
+    assert (options.exemplars, options.rephrased) == (10, 5)
     assert (options.crossover, options.mutation, options.evolution_of_thought) == (0.35, 0.8, 0.25)
     assert options.create_temperature == (0.05, 0.40)
     assert options.mutate_temperature == (0.02, 0.35)

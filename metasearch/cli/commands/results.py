@@ -123,6 +123,22 @@ def best(
 
 @commands.command(rich_help_panel="Results")
 @guarded
+def fame(
+    campaign: CampaignArgument,
+    size: Annotated[
+        int, typer.Option(min=1, max=10_000, help="How many of the best are shown.")
+    ] = 20,
+    archive: ArchiveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The hall of fame: the best by the first objective, ties by the next; and the front."""
+    from metasearch.cli import fame as command
+
+    command.fame(archive, campaign, size, as_json=as_json)
+
+
+@commands.command(rich_help_panel="Results")
+@guarded
 def diff(
     one: CandidateArgument,
     other: Annotated[
