@@ -1,5 +1,7 @@
 """The archive: every fact of every campaign, in one SQLite file, only ever added to.
 
+Only the content of large artifacts may be dropped again.
+
 The only room with SQL. Rows stay inside; what comes out are frozen types.
 """
 
@@ -15,13 +17,14 @@ from metasearch.archive.browse_candidates import (
     ListedCandidate,
     OfColumn,
     OfMetric,
+    OfNumbers,
     OfParent,
     OfText,
     Term,
 )
 from metasearch.archive.columns import Sample, Settled, Spent
 from metasearch.archive.core import NOW
-from metasearch.archive.costs import Cost, Grouping, Tally
+from metasearch.archive.costs import Cost, Grouping, Tally, operator_and_model
 from metasearch.archive.facts import (
     Bill,
     CallBefore,
@@ -65,6 +68,7 @@ __all__ = [
     "Near",
     "OfColumn",
     "OfMetric",
+    "OfNumbers",
     "OfParent",
     "OfText",
     "Order",
@@ -78,4 +82,5 @@ __all__ = [
     "Term",
     "Wanted",
     "default_path",
+    "operator_and_model",
 ]

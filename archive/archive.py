@@ -139,18 +139,31 @@ class CampaignArchive(Lease, Browsing, Relatives, Columns, Journal, Records, Cos
             files["prompts"] = campaign.prompts
         if now == self._identity and not files:
             return
+        changed = _changed(self._identity.settings.model_dump(), now.settings.model_dump())
         with self._writing() as connection:
             self._refuse_if_held_elsewhere(connection)
             seq = self._advance(connection, facts=1).seq
             connection.execute(_ADD_SETTINGS, (self._campaign, seq, *_settings_of(campaign)))
             for kind, texts in files.items():
                 _add_files(self._database, connection, self._campaign, seq, kind, texts)
-            self._event(connection, seq, "changed", detail=" and ".join(files))
+            self._event(connection, seq, "changed", detail=", ".join([*changed, *files]))
         self._identity = now
 
 
 def _first_objective(campaign: Campaign) -> Objective | None:
     return next(iter(campaign.objectives), None)
+
+
+def _changed(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Names of settings that differ: ``task``, ``budget.usd``, ``models.prices``."""
+    names = []
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(value, dict) and isinstance(before, dict):
+            names += [f"{name}.{k}" for k in {**before, **value} if before.get(k) != value.get(k)]
+        elif before != value:
+            names.append(name)
+    return names
 
 
 def _settings_of(campaign: Campaign) -> tuple[str, str, str]:

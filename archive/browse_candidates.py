@@ -29,6 +29,12 @@ class OfColumn(NamedTuple):
     value: str | float | None
 
 
+class OfNumbers(NamedTuple):
+    """It is one of these."""
+
+    numbers: tuple[int, ...]
+
+
 class OfMetric(NamedTuple):
     """One of its scores compares so with a value."""
 
@@ -52,7 +58,7 @@ class OfParent(NamedTuple):
 class Term(NamedTuple):
     """One condition on candidates."""
 
-    condition: OfColumn | OfMetric | OfText | OfParent
+    condition: OfColumn | OfNumbers | OfMetric | OfText | OfParent
     negated: bool = False
 
 
@@ -125,6 +131,7 @@ _TEXT = """
         SELECT 1 FROM evaluation AS e WHERE e.campaign = c.campaign AND e.seq = c.seq
         AND e.error LIKE {text} ESCAPE '\\'))
 """
+_NUMBERS = "c.number IN (SELECT value FROM json_each({numbers}))"
 _METRIC = """
 EXISTS (SELECT 1 FROM score WHERE score.campaign = c.campaign AND score.seq = c.seq
     AND counts AND metric = {metric} AND value {comparison} {value})
@@ -196,11 +203,15 @@ class Browsing(Journal, Queries):
         place, by = _BY[order]
         parameters: dict[str, str | float | None] = {"gain": gain, "number": number}
         parameters |= {"limit": limit + 1, "scanned": SCANNED}
-        start = {"campaign": self._campaign, **parameters}
-        conditions = []
+        conditions = ["true"]
         for term in terms:
             text = self._condition(term, parameters)
-            conditions.append(f"NOT coalesce({text}, 0)" if term.negated else text)
+            text = f"NOT coalesce({text}, 0)" if term.negated else text
+            if _is_of_number(term):
+                place += f" AND {text}"  # an index finds these: they need no scan
+            else:
+                conditions.append(text)
+        start = {"campaign": self._campaign, **parameters}
         if terms:
             query = _SCAN.format(
                 candidates=CANDIDATES, place=place, by=by, terms=" AND ".join(conditions)
@@ -295,6 +306,8 @@ class Browsing(Journal, Queries):
                 return "c.outcome IS NULL"
             case OfColumn(column, comparison, value):
                 return f"c.{column} {comparison} {bound(value)}"
+            case OfNumbers(numbers):
+                return _NUMBERS.format(numbers=bound(json.dumps(numbers)))
             case OfMetric(metric, comparison, value):
                 return _METRIC.format(
                     metric=bound(metric), comparison=comparison, value=bound(value)
@@ -305,3 +318,10 @@ class Browsing(Journal, Queries):
                 return _TEXT.format(text=place)
             case OfParent(number):
                 return _PARENT.format(number=bound(number))
+
+
+def _is_of_number(term: Term) -> bool:
+    condition = term.condition
+    return isinstance(condition, OfNumbers) or (
+        isinstance(condition, OfColumn) and condition.column == "number"
+    )

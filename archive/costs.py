@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -10,7 +11,8 @@ from metasearch.archive.core import Core
 from metasearch.archive.mapping import as_usage
 from metasearch.exchange import Usage
 
-Grouping = Literal["model", "role", "operator", "candidate", "call"]
+Grouping = Literal["model", "role", "operator", "pair", "candidate", "call"]
+"""``pair``: by operator and model at once; its names are read by :func:`operator_and_model`."""
 
 NO_CANDIDATE = "(no candidate)"
 """Stands for the operator of calls that led to none: lost, failed, or of a step under way."""
@@ -22,10 +24,12 @@ _NEXT = """coalesce((
     SELECT {what} FROM candidate WHERE candidate.campaign = exchange.campaign
     AND candidate.step = exchange.step AND candidate.queued > exchange.asked
     ORDER BY candidate.queued LIMIT 1), :none)"""
+_OPERATOR = f"CASE WHEN asker >= 0 THEN :own ELSE {_NEXT.format(what='operator')} END"
 _NAMES: dict[Grouping, str] = {
     "model": "model",
     "role": "role",
-    "operator": f"CASE WHEN asker >= 0 THEN :own ELSE {_NEXT.format(what='operator')} END",
+    "operator": _OPERATOR,
+    "pair": f"json_array({_OPERATOR}, model)",
     "candidate": f"""CASE WHEN asker >= 0 THEN '#' || asker
         ELSE {_NEXT.format(what="'#' || number")} END""",
     "call": """'step ' || step || ', call ' || call
@@ -162,6 +166,12 @@ class Costs(Core):
             )
             for row in connection.execute(query, names).fetchall()
         ]
+
+
+def operator_and_model(pair: str) -> tuple[str, str]:
+    """What the name of a group of the grouping ``pair`` stands for."""
+    operator, model = json.loads(pair)
+    return operator, model
 
 
 def _added_up(costs: Sequence[Cost]) -> list[Cost]:

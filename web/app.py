@@ -11,8 +11,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 import metasearch
 from metasearch.web import assets, errors, login, rendering
+from metasearch.web.api import breakdown, candidates, lineage, points, progress, records, stream
 from metasearch.web.api import campaigns as campaigns_api
-from metasearch.web.api import candidates, lineage, points, progress, records, stream
 from metasearch.web.api import commands as commands_api
 from metasearch.web.api import compare as compare_api
 from metasearch.web.api import ideas as ideas_api
@@ -92,7 +92,7 @@ def create_app(
         app.include_router(part.router, include_in_schema=False)
     for module in (campaigns_api, progress, candidates, lineage, records, points, stream):
         app.include_router(module.router, prefix="/api")
-    for module in (commands_api, compare_api, ideas_api):
+    for module in (breakdown, commands_api, compare_api, ideas_api):
         app.include_router(module.router, prefix="/api")
     errors.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from metasearch.web.decoding import OUTCOMES
+from metasearch.archive import Cost, operator_and_model
+from metasearch.exchange import Usage
+from metasearch.web.decoding import MAX_NAMES, OUTCOMES
 from metasearch.web.points import Points
 
 Way = Literal["operator", "model"]
@@ -19,11 +24,16 @@ COLUMNS = ("number", "outcome", "value", "record", "parent", "operator", "model"
 _Z = 1.959964
 """Of a 95 % interval."""
 
+MOST = 12
+"""Operators, and models, that a matrix shows: those that were tried most."""
+
+_CODES = MAX_NAMES + 1
+
 _REJECTED, _SCORED = OUTCOMES.index("rejected"), OUTCOMES.index("scored")
 
 
 class Success(NamedTuple):
-    """What one operator or model has brought."""
+    """What one operator or model, or one together with the other, has brought."""
 
     name: str
     tried: int
@@ -51,6 +61,22 @@ class Success(NamedTuple):
         return self.usd / self.improved if self.usd is not None and self.improved else None
 
 
+class Matrix(NamedTuple):
+    """What each operator has brought with each model."""
+
+    operators: tuple[str, ...]
+    """Rows, those first that were tried most."""
+    models: tuple[str, ...]
+    """Columns, likewise."""
+    cells: Mapping[tuple[str, str], Success]
+    """By operator and model: those that were tried."""
+
+    def shade(self, cell: Success) -> int:
+        """0 to 4: how much of the largest share that improved the cell's share is."""
+        most = max(each.share for each in self.cells.values())
+        return min(4, int(5 * cell.share / most)) if most else 0
+
+
 class IslandLine(NamedTuple):
     """How the best of one island has grown."""
 
@@ -76,29 +102,44 @@ def successes(
         bill: What each has cost.
     """
     names = points.operators if by == "operator" else points.models
-    code = points.columns[by]
-    outcome = points.columns["outcome"]
-    better = _better_than_parent(points, sign)
-    rows = []
-    for place, name in enumerate(names):
-        own = code == place
-        tried = int(own.sum())
-        improved = int((own & better).sum())
-        low, high = wilson(improved, tried)
-        rows.append(
-            Success(
-                name=name,
-                tried=tried,
-                applied=int((own & (outcome != _REJECTED)).sum()),
-                scored=int((own & (outcome == _SCORED)).sum()),
-                improved=improved,
-                records=int((own & (points.columns["record"] == 1)).sum()),
-                low=low,
-                high=high,
-                usd=bill.get(name),
-            )
-        )
+    tallies = _tallies(points, sign, points.columns[by])
+    rows = (_success(tallies, n, name, bill.get(name)) for n, name in enumerate(names))
     return sorted((row for row in rows if row.tried), key=lambda row: (-row.tried, row.name))
+
+
+def matrix(points: Points, sign: float, costs: Iterable[Cost]) -> Matrix | None:
+    """Operators against models; ``None`` unless several of both made candidates with each other.
+
+    Args:
+        points: With :data:`COLUMNS`.
+        sign: 1 if larger is better by the first objective, else -1.
+        costs: The bill by ``pair``.
+    """
+    rows, columns = (points.columns[way].astype(np.int64) for way in ("operator", "model"))
+    tallies = _tallies(points, sign, rows * _CODES + columns)
+    usd = {operator_and_model(cost.name): cost.usage.usd for cost in costs}
+    found = {
+        (operator, model): _success(
+            tallies, row * _CODES + column, operator, usd.get((operator, model))
+        )
+        for row, operator in enumerate(points.operators)
+        for column, model in enumerate(points.models)
+        if model and tallies["tried"][row * _CODES + column]
+    }
+    operators, models = (_most_tried(found, place) for place in (0, 1))
+    if len(operators) < 2 or len(models) < 2:
+        return None
+    cells = {pair: one for pair, one in found.items() if pair[0] in operators and pair[1] in models}
+    return Matrix(operators, models, cells)
+
+
+def bill(costs: Iterable[Cost], by: Way) -> dict[str, float | None]:
+    """Out of the bill by ``pair`` that of each operator, or of each model, in USD."""
+    groups: dict[str, list[Usage]] = {}
+    for cost in costs:
+        name = operator_and_model(cost.name)[by == "model"]
+        groups.setdefault(name, []).append(cost.usage)
+    return {name: reduce(add, usages).usd for name, usages in groups.items()}
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:
@@ -136,6 +177,37 @@ def islands(points: Points, sign: float) -> list[IslandLine]:
             )
         )
     return lines
+
+
+def _tallies(
+    points: Points, sign: float, code: npt.NDArray[np.generic]
+) -> dict[str, npt.NDArray[np.int64]]:
+    """By code: how many candidates were tried, applied and so on."""
+    outcome = points.columns["outcome"]
+    sorts = {
+        "tried": np.ones(len(code), bool),
+        "applied": outcome != _REJECTED,
+        "scored": outcome == _SCORED,
+        "improved": _better_than_parent(points, sign),
+        "records": points.columns["record"] == 1,
+    }
+    whole = code.astype(np.int64)
+    return {name: np.bincount(whole[of], minlength=_CODES**2) for name, of in sorts.items()}
+
+
+def _success(
+    tallies: Mapping[str, npt.NDArray[np.int64]], code: int, name: str, usd: float | None
+) -> Success:
+    counts = {tally: int(values[code]) for tally, values in tallies.items()}
+    low, high = wilson(counts["improved"], counts["tried"])
+    return Success(name=name, **counts, low=low, high=high, usd=usd)
+
+
+def _most_tried(cells: Mapping[tuple[str, str], Success], place: int) -> tuple[str, ...]:
+    tried: Counter[str] = Counter()
+    for pair, cell in cells.items():
+        tried[pair[place]] += cell.tried
+    return tuple(name for name, _ in tried.most_common(MOST))
 
 
 def _better_than_parent(points: Points, sign: float) -> npt.NDArray[np.bool_]:

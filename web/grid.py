@@ -25,6 +25,16 @@ class Elite(NamedTuple):
     """Scored candidates that fell into it."""
 
 
+class Migration(NamedTuple):
+    """That an elite came from another island and took a cell."""
+
+    at: int
+    """Number of the candidate that was settled when it came."""
+    candidate: int
+    source: int
+    target: int
+
+
 class Grid(NamedTuple):
     """What is where."""
 
@@ -33,6 +43,8 @@ class Grid(NamedTuple):
     """By cell."""
     newest: Cell | None
     """Which got its elite last."""
+    migrations: tuple[Migration, ...]
+    """In their order."""
 
 
 class GridStore:
@@ -66,6 +78,7 @@ class _Fold:
         )
         self._visits: Counter[Cell] = Counter()
         self._newest: Cell | None = None
+        self._migrations: list[Migration] = []
         self._seq = 0
         self._lock = threading.Lock()
 
@@ -76,10 +89,13 @@ class _Fold:
                 self._add(candidate)
             bests = best_of_cells(self._population, self._objective)
             elites = (Elite(cell, bests[cell], self._visits[cell]) for cell in sorted(bests))
-            return Grid(self._features, tuple(elites), self._newest)
+            return Grid(self._features, tuple(elites), self._newest, tuple(self._migrations))
 
     def _add(self, candidate: Candidate) -> None:
-        self._population.add(candidate)
+        self._migrations += (
+            Migration(candidate.number, migrant.candidate.number, migrant.source, migrant.target)
+            for migrant in self._population.add(candidate)
+        )
         if not candidate.scored or (cell := self._population.cell(candidate)) is None:
             return
         self._visits[cell] += 1

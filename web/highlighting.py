@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers import find_lexer_class_for_filename
 from pygments.styles import get_style_by_name
 from pygments.token import STANDARD_TYPES, _TokenType
 
@@ -21,23 +21,15 @@ from metasearch.printable import printable
 MAX_LINE = 2_000
 """Characters of a line that are shown."""
 
-_LEXERS = {
-    **dict.fromkeys(("py", "pyi", "pyx"), "python"),
-    **dict.fromkeys(("c", "h"), "c"),
-    **dict.fromkeys(("cc", "cpp", "cu", "cuh", "hpp"), "cpp"),
-    **dict.fromkeys(("sh", "bash"), "bash"),
-    **dict.fromkeys(("js", "mjs"), "javascript"),
-    **{name: name for name in ("go", "java", "json", "sql", "toml", "yaml")},
-    "f90": "fortran",
-    "hs": "haskell",
-    "jl": "julia",
-    "lean": "lean4",
-    "ml": "ocaml",
-    "r": "r",
-    "rs": "rust",
-    "ts": "typescript",
-}
-"""By a file's ending: a hostile name may not choose among all that there are."""
+_LANGUAGES = frozenset(
+    {
+        *("bash", "c", "cpp", "cuda", "cython", "fortran", "go", "haskell", "java", "javascript"),
+        *("json", "julia", "lean4", "ocaml", "python", "rust", "splus", "sql", "toml"),
+        *("typescript", "yaml"),
+    }
+)
+"""As Pygments names them. Neither a hostile name may choose among all that there are, nor a
+hostile text: Markdown, whose fences name a language, is not among them."""
 
 _THEMES = ("xcode", "github-dark")
 """Light and dark, both with enough contrast."""
@@ -78,10 +70,10 @@ def coloured(lines: list[str], path: str) -> list[Line]:
         lines: They must follow each other in the file.
         path: Of the file: its ending tells the language.
     """
-    name = _LEXERS.get(PurePosixPath(path).suffix[1:].lower())
-    if name is None:
+    lexer = _lexer(PurePosixPath(path).suffix)
+    if lexer is None:
         return [(Piece("", line),) for line in lines]
-    found = list(_pieces(_lexer(name), "\n".join(lines)))
+    found = list(_pieces(lexer, "\n".join(lines)))
     return found[: len(lines)] + [()] * (len(lines) - len(found))
 
 
@@ -121,9 +113,12 @@ def _kind(token: _TokenType) -> str:
     return ""
 
 
-@cache
-def _lexer(name: str) -> Lexer:
-    return get_lexer_by_name(name, stripnl=False, ensurenl=False)
+@lru_cache(256)
+def _lexer(suffix: str) -> Lexer | None:
+    found = find_lexer_class_for_filename(f"program{suffix}")
+    if found is None or not _LANGUAGES.intersection(found.aliases):
+        return None
+    return found(stripnl=False, ensurenl=False)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from metasearch import quantities
+from metasearch import endings, quantities
 from metasearch.printable import one_line, printable
 from metasearch.web import assets
 from metasearch.web.controls import controls, marks
@@ -43,8 +43,14 @@ def from_text(text: str, **context: object) -> str:
 
 
 def ago(then: float | None) -> str:
-    """How long ago something was: ``12s ago``."""
-    return "never" if then is None else f"{quantities.duration(time.time() - then)} ago"
+    """How long ago something was, in its largest unit: ``12 s ago``, ``42 min ago``."""
+    if then is None:
+        return "never"
+    seconds = max(0, round(time.time() - then))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
 
 
 def utc(then: float) -> str:
@@ -85,6 +91,7 @@ _environment.filters.update(
     change=lambda value: f"{value:+.4g}",
     count=quantities.count,
     duration=quantities.duration,
+    ending=endings.in_words,
     iso=iso,
     one_line=one_line,
     score=lambda value: f"{value:.6g}",

@@ -10,7 +10,16 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-from metasearch.archive import Column, Comparison, OfColumn, OfMetric, OfParent, OfText, Term
+from metasearch.archive import (
+    Column,
+    Comparison,
+    OfColumn,
+    OfMetric,
+    OfNumbers,
+    OfParent,
+    OfText,
+    Term,
+)
 from metasearch.candidate import Outcome
 from metasearch.printable import one_line
 from metasearch.web.errors import BadRequest
@@ -73,6 +82,8 @@ def _term(match: re.Match[str], metrics: Sequence[str]) -> Term:
         name = metrics[0]
     if name in metrics:
         return Term(OfMetric(name, comparison, _number(value, whole)), negated)
+    if name == "number" and comparison == "=" and "," in value:
+        return Term(OfNumbers(tuple(_count(part, whole) for part in value.split(","))), negated)
     if name in _NUMBERS:
         return Term(OfColumn(_NUMBERS[name], comparison, _number(value, whole)), negated)
     if name not in (*_WORDS, *_OTHERS):

@@ -82,3 +82,10 @@ def curve(
     if steps:
         places.append(spot(end, ys[-1]))
     return SmallChart(" ".join(places), low, high)
+
+
+def ticks(xs: Sequence[float], end: float) -> str:
+    """Marks at the lower edge of a small chart, for ``<path d="...">``: one a pixel at most."""
+    width, height = BOX
+    places = sorted({round(2 + (width - 4) * min(1.0, x / (end or 1))) for x in xs})
+    return " ".join(f"M{place} {height - 10}V{height}" for place in places)

@@ -157,7 +157,7 @@ def tabs(run: CampaignArchive) -> list[Tab]:
     ]
     if len(settings.objectives) > 1:
         shown.append(Tab("front", "Front"))
-    if settings.strategy.name == "map_elites":
+    if has_grid(run):
         shown.append(Tab("grid", "Grid"))
     if has_islands(run):
         shown.append(Tab("islands", "Islands"))
@@ -174,11 +174,15 @@ LEARNT: tuple[Kind, ...] = ("insight", "phrasing", "overview")
 """Kinds of facts that later prompts show."""
 
 
+def has_grid(run: CampaignArchive) -> bool:
+    """Whether its strategy keeps elites on a feature grid."""
+    return run.settings.strategy.name == "map_elites"
+
+
 def has_islands(run: CampaignArchive) -> bool:
     """Whether candidates live on several islands."""
-    settings = run.settings.strategy
-    if settings.name == "map_elites":
-        return MapElites.Options.model_validate(settings.options).islands > 1
+    if has_grid(run):
+        return MapElites.Options.model_validate(run.settings.strategy.options).islands > 1
     return any(candidate.island is not None for candidate in run.best(3))
 
 

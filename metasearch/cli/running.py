@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from metasearch import quantities
+from metasearch import endings, quantities
 from metasearch.cli import failures, ideas, records
 from metasearch.cli.console import console, print_json
 from metasearch.printable import one_line, printable
@@ -29,18 +29,6 @@ if TYPE_CHECKING:
 
 _QUIET = 2.0
 """Seconds between two notices of one kind."""
-
-_REASONS = {
-    "evaluations": "the budget of evaluations is used up",
-    "usd": "the budget of USD is used up",
-    "tokens": "the budget of tokens is used up",
-    "minutes": "the time is up",
-    "target": "the target is reached",
-    "stalled": "the strategy no longer finds a program that was not tried before",
-    "ideas": "there are as many ideas as the budget allows, reviewed and compared",
-    "plateau": "the best ideas have stayed the same for as long as plateau_epochs says",
-    "interrupted": "it was interrupted",
-}
 
 
 def run(
@@ -209,7 +197,7 @@ def _summary(
     where = f" --archive {shlex.quote(str(archive))}" if archive else ""
     counts = report.ideas
     lines = [
-        f"{report.campaign} ended: {_REASONS.get(ending.reason, ending.reason)}. "
+        f"{report.campaign} ended: {endings.in_words(ending.reason)}. "
         f"{ideas.counts_text(counts) if counts else f'{report.evaluations} evaluations'} in "
         f"{quantities.duration(report.seconds)}, {quantities.count(report.usage.tokens)} tokens, "
         f"{quantities.usd(report.usage.usd)}."

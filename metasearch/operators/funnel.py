@@ -16,6 +16,7 @@ from metasearch.objectives import Objective
 from metasearch.operators import ratings
 from metasearch.operators.calibration import Forecast, JudgeCheck
 from metasearch.operators.ideas import Entry, forecasts
+from metasearch.operators.lineage import WorkingParents
 from metasearch.operators.ratings import Rating
 from metasearch.operators.text_similarity import Vector, cosine, tfidf
 from metasearch.operators.tournament import Contestant, Pair, top_quartile
@@ -70,6 +71,7 @@ class Funnel:
         self._objective = objective
         self._held = held
         self._gains: dict[int, float] = {}
+        self._parents = WorkingParents()
         self._played: deque[Match] = deque(maxlen=20 * held)
         self._selected: dict[int, Selection] = {}
         self._ratings: dict[int, Rating] | None = None
@@ -85,12 +87,10 @@ class Funnel:
         if candidate.outcome.evaluated:
             self.evaluations += 1
         selection = self._selected.get(candidate.step)
-        entry = changed = None
+        entry, changed = None, self._parents.observe(candidate)
         if selection is not None and selection.operator == IMPLEMENT:
             self.since_feedback["evaluations"] += candidate.outcome.evaluated
             entry = self.entries.get(selection.ideas[0])
-            # Not the candidate's parent: that of a repair is a program that failed.
-            changed = next(iter(selection.candidates), None)
         if candidate.scored and self._objective is not None:
             score = candidate.scores[self._objective.name]
             self._measure(candidate, self._objective.gain(score), entry, changed)

@@ -118,6 +118,15 @@ class Island:
         return [self.cells[cell] for cell in sorted(self.cells)]
 
 
+@dataclass(frozen=True)
+class Migrant:
+    """An elite that came from another island and took a cell."""
+
+    candidate: Candidate
+    source: int
+    target: int
+
+
 class Archipelago:
     """Several islands on one feature grid, with migration every so many scored candidates."""
 
@@ -138,10 +147,14 @@ class Archipelago:
         self._scored = 0
         self._seed_length = 1
 
-    def add(self, candidate: Candidate) -> None:
-        """Fold one settled candidate: into its island, or, without one, into all."""
+    def add(self, candidate: Candidate) -> list[Migrant]:
+        """Fold one settled candidate: into its island, or, without one, into all.
+
+        Returns:
+            Who found a place in the migration that it brought about, if it did.
+        """
         if not candidate.scored:
-            return
+            return []
         if candidate.number == 0:
             self._seed_length = candidate.length
         homes = self.islands
@@ -151,8 +164,7 @@ class Archipelago:
             for island in homes:
                 island.offer(cell, candidate, self._objectives)
         self._scored += 1
-        if self._scored % self._interval == 0:
-            self._migrate()
+        return self._migrate() if self._scored % self._interval == 0 else []
 
     def cell(self, candidate: Candidate) -> Cell | None:
         """Where on the grid a candidate belongs; ``None`` if a feature is missing."""
@@ -167,15 +179,20 @@ class Archipelago:
             for number in [feature.bin(candidate, self._seed_length)]
         )
 
-    def _migrate(self) -> None:
+    def _migrate(self) -> list[Migrant]:
         """Offer each island's best to its neighbours; copies, nothing leaves."""
+        settled = []
         leaving = [self.best(number) for number in range(len(self.islands))]
-        for migrant, targets in zip(leaving, self._routes, strict=True):
+        for source, (migrant, targets) in enumerate(zip(leaving, self._routes, strict=True)):
             cell = self.cell(migrant) if migrant else None
             if migrant is None or cell is None:
                 continue
-            for target in targets:
-                self.islands[target].offer(cell, migrant, self._objectives)
+            settled += [
+                Migrant(migrant, source, target)
+                for target in targets
+                if self.islands[target].offer(cell, migrant, self._objectives)
+            ]
+        return settled
 
     def best(self, island: int) -> Candidate | None:
         """The island's best elite by the first objective; the older one on ties."""

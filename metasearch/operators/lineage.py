@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from metasearch.candidate import Candidate, Outcome
+
 
 @dataclass(frozen=True)
 class Takeover:
@@ -22,6 +24,22 @@ class Takeover:
     effective: float
     """``exp`` of the entropy of the shares: as many equally common founders would be as
     diverse. 1 is a complete takeover."""
+
+
+class WorkingParents:
+    """Whose child a candidate is, where a repair is a child of what the failed program changed."""
+
+    def __init__(self) -> None:
+        self._of_failed: dict[int, int] = {}
+
+    def observe(self, candidate: Candidate) -> int | None:
+        """Fold in one settled candidate; its working main parent, ``None`` without parents."""
+        if not candidate.parents:
+            return None
+        parent = self._of_failed.get(candidate.parents[0], candidate.parents[0])
+        if candidate.outcome is not Outcome.SCORED:
+            self._of_failed[candidate.number] = parent
+        return parent
 
 
 @dataclass

@@ -42,6 +42,7 @@ class IdealMates:
 
     def observe(self, candidate: Candidate) -> None:
         """Fold: a candidate has its first parent's ideal, mutated; one without parents any."""
+        # A fold has no generator, and must find the same ideals whenever it is made.
         rng = random.Random(f"mate/{candidate.number}")
         inherited = self.ideals.get(candidate.parents[0]) if candidate.parents else None
         if inherited is None:

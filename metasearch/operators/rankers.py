@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from metasearch.candidate import Candidate
 from metasearch.facts import Match, Origin, Recorded, Value
 from metasearch.objectives import Objective, dominates, gains
+from metasearch.operators.lineage import WorkingParents
 from metasearch.operators.ranker_health import pass_at_k, random_pass_at_k, reward_pass_at_k
 from metasearch.operators.ratings import START, expected
 
@@ -51,26 +52,21 @@ class RankerMonitor:
         self._settled = 0
         self._windows: list[list[_Child]] = []
         self._gains: dict[int, tuple[float, ...]] = {}
-        self._failed: dict[int, int] = {}
-        """Candidate without scores -> whose child it is."""
+        self._parents = WorkingParents()
         self._ratings: dict[int, float] = {}
         self._scores: dict[int, float] = {}
 
     def observe(self, candidate: Candidate) -> None:
-        """Fold in one settled candidate. What mends a failed one is a child of the same parent."""
+        """Fold in one settled candidate."""
         window, place = divmod(self._settled, self._size)
         self._settled += 1
         if place == 0:
             self._windows.append([])
         if candidate.scored:
             self._gains[candidate.number] = gains(self._objectives, candidate.scores)
-        if not candidate.parents:
-            return
-        parent = self._failed.get(candidate.parents[0], candidate.parents[0])
-        own = self._gains.get(candidate.number)
-        if own is None:
-            self._failed[candidate.number] = parent
-        if parent in self._gains:
+        parent = self._parents.observe(candidate)
+        if parent is not None and parent in self._gains:
+            own = self._gains.get(candidate.number)
             improved = own is not None and dominates(own, self._gains[parent])
             self._windows[window].append(_Child(candidate.number, parent, improved))
 

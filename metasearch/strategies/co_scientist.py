@@ -27,7 +27,7 @@ from metasearch.facts import (
     Selection,
 )
 from metasearch.formats import EDITS
-from metasearch.operators.funnel import INITIAL, Funnel
+from metasearch.operators.funnel import Funnel
 from metasearch.operators.ideas import Entry
 from metasearch.operators.prompts import shorten, show, task_message
 from metasearch.operators.proposals import propose
@@ -43,6 +43,7 @@ from metasearch.strategies.co_scientist_briefing import (
     quoted,
 )
 from metasearch.strategies.co_scientist_forms import (
+    REVIEW_FORMS,
     DeepReviewForm,
     HypothesisForm,
     IdeaForm,
@@ -58,7 +59,6 @@ from metasearch.strategies.co_scientist_supervisor import WINDOW, Job, Superviso
 
 FEEDBACK = 4_000
 """Characters kept of a meta-review; 400 words are asked for."""
-
 
 Agent = Callable[[Step, Job, Briefing], Coroutine[None, None, None]]
 
@@ -124,7 +124,7 @@ class CoScientist:
         return "stalled" if self.supervisor.measures else "ideas"
 
     async def parse_goal(self, ctx: Step, job: Job, brief: Briefing) -> None:
-        """What is wanted, in words that all later prompts show."""
+        """What is wanted, in words that all later prompts show; else the paper's criteria."""
         form = await ctx.ask_for(PlanForm, brief.talk("goal", []), role="summarise")
         if isinstance(form, Refused):
             form = PlanForm(criteria=[], constraints=[], attributes=[])
@@ -164,7 +164,7 @@ class CoScientist:
         return brief.program(shown[0]) if shown else []
 
     async def think(self, ctx: Step, asked: Sequence[Message], job: Job) -> None:
-        """Ask for an idea and record it, also if it turns out to be a repetition."""
+        """Ask for an idea and record it; one that repeats another is discarded (proximity)."""
         wanted: type[IdeaForm | HypothesisForm]
         wanted = IdeaForm if self.supervisor.measures else HypothesisForm
         form = await ctx.ask_for(wanted, asked, role="propose")
@@ -232,15 +232,8 @@ class CoScientist:
 
     async def review(self, ctx: Step, asked: Sequence[Message], idea: int, method: str) -> Review:
         """The review in words; one that cannot be read discards nothing."""
-        form: InitialReviewForm | DeepReviewForm | ObservationReviewForm | ReviewForm | Refused
-        if method == INITIAL:
-            form = await ctx.ask_for(InitialReviewForm, asked, role="review")
-        elif method == "deep":
-            form = await ctx.ask_for(DeepReviewForm, asked, role="review")
-        elif method == "observe":
-            form = await ctx.ask_for(ObservationReviewForm, asked, role="review")
-        else:
-            form = await ctx.ask_for(ReviewForm, asked, role="review")
+        wanted = REVIEW_FORMS.get(method, ReviewForm)
+        form = await ctx.ask_for(wanted, asked, role="review")
         if isinstance(form, Refused):
             return Review(idea=idea, method=method, verdict=None, text=form.reason)
         observed = form.observations[:20] if isinstance(form, ObservationReviewForm) else []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, Field
+
+from metasearch.operators.funnel import INITIAL
 
 Verdict = Literal["pass", "fail"]
 
@@ -95,6 +98,15 @@ class DeepReviewForm(BaseModel):
     assumptions: list[AssumptionForm]
     review: str
     verdict: Verdict
+
+
+AnyReviewForm = InitialReviewForm | DeepReviewForm | ObservationReviewForm | ReviewForm
+REVIEW_FORMS: Mapping[str, type[AnyReviewForm]] = {
+    INITIAL: InitialReviewForm,
+    "deep": DeepReviewForm,
+    "observe": ObservationReviewForm,
+}
+"""By method; all others ask for a :class:`ReviewForm`."""
 
 
 class VerdictForm(BaseModel):

@@ -20,6 +20,7 @@ from metasearch.exchange import Message
 from metasearch.facts import Selection
 from metasearch.formats import EDITS, EditName
 from metasearch.operators.deepening import Repairs
+from metasearch.operators.lineage import WorkingParents
 from metasearch.operators.parts import edit_line, printed_part, result_line, result_part
 from metasearch.operators.prompts import (
     Shown,
@@ -88,9 +89,11 @@ class DarwinGodel:
         """Those that work, but did not reach an early stage's threshold."""
         self.children: Counter[int] = Counter()
         """Working children of each."""
+        self._parents = WorkingParents()
 
     def observe(self, candidate: Candidate) -> None:
         """Fold: keep what works, and count it for its parent."""
+        parent = self._parents.observe(candidate)
         if candidate.outcome is not Outcome.SCORED:
             return
         first = self.task.objectives[0]
@@ -102,7 +105,8 @@ class DarwinGodel:
             if self.options.keep == "better" and gain < least:
                 return
             self.gains[candidate.number] = gain
-        self.children.update(candidate.parents[:1])
+        if parent is not None:
+            self.children[parent] += 1
 
     async def step(self, ctx: Step) -> None:
         """Draw a parent, diagnose it, change it, evaluate it in stages."""

@@ -149,6 +149,7 @@ class GuidedEvolution:
         if plan.mate is not None:
             child = await self.cross(ctx, child, plan.mate)
         if ctx.rng.random() < self.options.mutation:
+            # As published, not in the first generation.
             if generation > 0 and ctx.rng.random() < self.options.evolution_of_thought:
                 exemplars = self.select(population, self.options.exemplars)
                 child = await self.transfer(ctx, child, exemplars, pool)
@@ -191,6 +192,7 @@ class GuidedEvolution:
                 self._populations[g], settled, g, ctx.generator(self.first_step(g))
             )
         population = self._populations[generation]
+        # Of the generation before steps may still run.
         for old in [g for g in self._populations if g < generation - 1]:
             del self._populations[old]
         return population
@@ -280,7 +282,10 @@ class GuidedEvolution:
     async def transfer(
         self, ctx: Step, child: Individual, exemplars: Sequence[Candidate], pool: PromptPool
     ) -> Individual:
-        """Evolution of Thought: why did a block of an exemplar get better; do the same here."""
+        """Evolution of Thought: why did a block of an exemplar get better; do the same here.
+
+        An exemplar that is the seed teaches nothing; then it is an ordinary mutation.
+        """
         exemplar = ctx.rng.choice(exemplars)
         pairs = differing(ctx.archive.program(exemplar), self.task.seed_program)
         pair = _one_pair(ctx, pairs)

@@ -78,10 +78,11 @@ class Mcts:
         exploration: float = Field(default=1.41, ge=0)
         """C. About 1.41 for ranks, 0.7 for ``minmax``."""
         early: float = Field(default=1.0, ge=0)
-        """Bonus of early depth; matters for ``frontier`` only."""
+        """a, the bonus of early depth; matters for ``frontier`` only."""
         early_decay: float = Field(default=1.0, ge=0)
+        """b, how fast it fades."""
         late: float = Field(default=0.1, ge=0)
-        """Penalty of late depth; matters for ``frontier`` only."""
+        """g, the penalty of late depth; matters for ``frontier`` only."""
         max_expansions: int = Field(default=5, ge=1, le=100)
         """Children of a node."""
         max_depth: int = Field(default=20, ge=1)

@@ -23,6 +23,7 @@ from metasearch.operators.advice import AdvisedStep
 from metasearch.operators.balance import WANTED, Child, Controller
 from metasearch.operators.experience import Experience, experience_of, inheritance
 from metasearch.operators.lessons import Lessons, insights_of, question
+from metasearch.operators.lineage import WorkingParents
 from metasearch.step import Learner, Refused, Step, Strategy, Task
 
 _IMPROVEMENTS = 30
@@ -141,6 +142,7 @@ class Assisted:
             )
         self._task = task
         self._gains: dict[int, tuple[float, ...]] = {}
+        self._parents = WorkingParents()
         self._settings: dict[int, Setting] = {}
         """Step -> what it works under, where the controller has a say."""
 
@@ -150,13 +152,13 @@ class Assisted:
         """Fold: what was learnt, how the setting did, and, if it is accepted, the strategy's."""
         self.experience.observe(candidate)
         setting = self._settings.get(candidate.step)
-        if self.controller is None or setting is None or not candidate.parents:
-            self._remember(candidate)
+        parent = self._parents.observe(candidate)
+        self._remember(candidate)
+        if self.controller is None or setting is None or parent is None:
             self.inner.observe(candidate)
             return
-        improvement = self._improvement(candidate)
-        self._remember(candidate)
-        child = Child(candidate.parents[0], improvement, candidate.digest or f"#{candidate.number}")
+        improvement = self._improvement(candidate, parent)
+        child = Child(parent, improvement, candidate.digest or f"#{candidate.number}")
         self.controller.observe(setting.temperature or 0.0, child)
         least = setting.acceptance
         if least is None or improvement is None or improvement >= least:
@@ -231,12 +233,12 @@ class Assisted:
         if self.controller is not None and candidate.scored:
             self._gains[candidate.number] = gains(self._task.objectives, candidate.scores)
 
-    def _improvement(self, candidate: Candidate) -> float | None:
-        """On the first parent: of the one objective, or by dominance; ``None`` without scores."""
+    def _improvement(self, candidate: Candidate, parent: int) -> float | None:
+        """On its parent: of the one objective, or by dominance; ``None`` without scores."""
         if not candidate.scored:
             return None
         own = gains(self._task.objectives, candidate.scores)
-        before = self._gains.get(candidate.parents[0])
+        before = self._gains.get(parent)
         if before is None:
             return math.inf
         if len(own) == 1:

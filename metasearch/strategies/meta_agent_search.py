@@ -107,6 +107,7 @@ class MetaAgentSearch:
         self.task = task
         self.options = options
         self._fitness: dict[int, str] = {}
+        """Candidate -> how prompts tell its fitness, which takes long to compute."""
 
     def observe(self, candidate: Candidate) -> None:
         """Nothing to fold: every step reads the archive itself."""
@@ -197,7 +198,7 @@ class MetaAgentSearch:
     # -- the archive --------------------------------------------------------------------------
 
     def is_member(self, candidate: Candidate) -> bool:
-        """Whether a candidate belongs to the archive: what it was given, and what got it right."""
+        """Whether a candidate belongs to the archive: all initial ones, others if not all wrong."""
         if not candidate.scored:
             return False
         objective = self.task.objectives[0]

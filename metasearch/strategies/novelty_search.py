@@ -2,10 +2,10 @@
 
 The genetic algorithm of *Deep Neuroevolution* (Such et al., arXiv 1712.06567) with novelty
 (Lehman and Stanley 2011) as its score: a population makes children by mutation alone; of both
-together the most novel ones are the next population (truncation), and a random sample of all
-behaviours is remembered. The best by fitness always stays (elitism). Behaviour is what the
-evaluator measures, named by ``descriptors``. With a ``weight`` below 1 fitness counts too, until
-the search stagnates.
+together the most novel ones are the next population (truncation; in the paper of the children
+and the elite), and a random sample of all behaviours is remembered. The best by fitness always
+stays (elitism). Behaviour is what the evaluator measures, named by ``descriptors``. With a
+``weight`` below 1 fitness counts too, until the search stagnates.
 """
 
 from __future__ import annotations
@@ -94,6 +94,7 @@ class NoveltySearch:
         self.stagnant += 1
         if self.best is None or self.gain(candidate) > self.gain(self.best):
             self.best, self.stagnant = candidate, 0
+        # A fold has no generator, and must remember the same whenever it is made.
         self.archive.offer(self.behaviour(candidate), random.Random(candidate.number))
         self.children.append(candidate)
         if not self.population or len(self.children) >= self.options.children:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from metasearch.archive import NOW, Archive, CampaignArchive, OfMetric, OfText, Term, Wanted
+from metasearch.archive import (
+    NOW,
+    Archive,
+    CampaignArchive,
+    OfColumn,
+    OfMetric,
+    OfNumbers,
+    OfText,
+    Term,
+    Wanted,
+)
 from metasearch.archive import browse_candidates as browsing
 from metasearch.candidate import Candidate
 from metasearch.commands import Extend
@@ -88,6 +98,18 @@ def test_events_are_paged_without_gaps(
             before = page.following
         everything = run.events(limit=1000)[::-1]
         assert seen == [event.seq for event in everything if not kinds or event.kind in kinds]
+
+
+def test_numbers_are_found_however_far_away(
+    run: CampaignArchive, several: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "SCANNED", 3)
+    chosen = Term(OfNumbers((0, 7, 19, 99)))
+    assert [e.candidate.number for e in run.browse([chosen]).candidates] == [19, 7, 0]
+    early = Term(OfColumn("number", "<", 2.0))
+    assert [e.candidate.number for e in run.browse([early]).candidates] == [1, 0]
+    rest = chosen._replace(negated=True)
+    assert numbers(run, rest, limit=5) == [n for n in range(19)[::-1] if n not in (0, 7)]
 
 
 def test_text_is_taken_literally(run: CampaignArchive, several: list[Candidate]) -> None:

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from metasearch.archive import CampaignArchive, Grouping, Tally
+from metasearch.archive import CampaignArchive, Grouping, Tally, operator_and_model
 from metasearch.archive.costs import NO_CANDIDATE, OWN_CALLS
 from metasearch.exchange import Message, Usage
 from metasearch.program import Program
@@ -183,3 +183,13 @@ def test_a_bill_in_parts_is_the_same_bill(run: CampaignArchive, by: Grouping, st
     known, took = in_parts(run, by, known, steps)
     assert known.steps == 13
     assert (took + parts > 13) == (steps == 1)
+
+
+def test_the_bill_by_operator_and_model(billed: CampaignArchive) -> None:
+    assert {operator_and_model(c.name): c.usage.usd for c in billed.costs("pair")} == {
+        ("evolve", "small"): 0.5,
+        ("repair", "small"): 0.5,
+        ("repair", "large"): 4.0,
+        (OWN_CALLS, "small"): 0.5,
+        (NO_CANDIDATE, "small"): 0.0,
+    }

@@ -222,7 +222,7 @@ async def test_each_call_knows_the_templates_that_it_was_made_with(
     tell_prompts(run.resolved(), changed, observer)
     assert observer.heard == ["Prompt templates that have changed: evolve."]
     run.update(changed)
-    assert run.events()[-1].detail == "prompts"
+    assert run.events()[-1].detail == "budget.evaluations, prompts"
     assert run.resolved() == changed
     models = ScriptedModels(run, lambda messages: REPLY.replace("1", "2"))
     await carried_out(run_with(changed, run, models), run)

@@ -58,7 +58,7 @@ class Story:
         number, self.candidates = self.candidates, self.candidates + 1
         step = 100 + number
         if idea is not None:
-            self.tell(Selection(operator=IMPLEMENT, ideas=(idea,), candidates=parents), step)
+            self.tell(Selection(operator=IMPLEMENT, ideas=(idea,)), step)
         self.settle(number, score, parents, step, outcome)
         self.funnel.in_flight([])  # the step has ended
         return number
@@ -169,7 +169,7 @@ def test_fitness_is_the_best_program_of_an_idea_and_no_rating() -> None:
 def test_a_program_that_was_repaired_is_compared_with_the_one_that_was_to_be_changed() -> None:
     story = Story()
     seed, idea = story.program(10.0), story.idea()
-    story.tell(Selection(operator=IMPLEMENT, ideas=(idea,), candidates=(seed,)), step=7)
+    story.tell(Selection(operator=IMPLEMENT, ideas=(idea,)), step=7)
     for number, (parent, score) in enumerate([(seed, None), (7, None), (8, 9.0)], start=7):
         story.settle(number, score, (parent,), step=7)
     entry = story.funnel.entries[idea]

@@ -10,7 +10,7 @@ import pytest
 
 from metasearch.candidate import Candidate, Outcome
 from metasearch.objectives import Objective
-from metasearch.operators.islands import Archipelago, Feature, Topology, neighbours
+from metasearch.operators.islands import Archipelago, Feature, Migrant, Topology, neighbours
 
 SCORE = Objective(name="score")
 
@@ -74,9 +74,13 @@ def test_failed_candidates_are_no_elites() -> None:
 
 def test_migration_sends_the_best_to_the_next_island_on_the_ring() -> None:
     population = archipelago(islands=3, interval=2)
-    population.add(candidate(0, 1.0))
-    population.add(candidate(1, 9.0, island=0))
+    assert population.add(candidate(0, 1.0)) == []
+    better = candidate(1, 9.0, island=0)
+    assert population.add(better) == [Migrant(better, source=0, target=1)]
     assert [scores(population, i) for i in range(3)] == [[9.0], [9.0], [1.0]]
+    population.add(candidate(2, 1.0, island=2))
+    settled = population.add(candidate(3, 1.0, island=2))
+    assert settled == [Migrant(better, source=1, target=2)]  # the first one's is not better there
 
 
 @pytest.mark.parametrize(

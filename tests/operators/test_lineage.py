@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasearch.operators.lineage import Lineages
+from metasearch.candidate import Candidate, Outcome
+from metasearch.operators.lineage import Lineages, WorkingParents
 
 
 def family(*parents: int | None) -> Lineages:
@@ -19,6 +20,31 @@ def family(*parents: int | None) -> Lineages:
 def test_depth_counts_edits() -> None:
     lineages = family(None, 0, 1, 1, None)
     assert [lineages.depth(number) for number in range(5)] == [0, 1, 2, 2, 0]
+
+
+def test_repairs_are_children_of_what_the_failed_program_changed() -> None:
+    def candidate(number: int, parent: int | None, outcome: Outcome) -> Candidate:
+        parents = () if parent is None else (parent,)
+        return Candidate(
+            number=number,
+            seq=number,
+            step=1,
+            digest="d",
+            operator="e",
+            outcome=outcome,
+            parents=parents,
+        )
+
+    known = WorkingParents()
+    told = [
+        (candidate(0, None, Outcome.SCORED), None),
+        (candidate(1, 0, Outcome.CRASHED), 0),
+        (candidate(2, 1, Outcome.REJECTED), 0),
+        (candidate(3, 2, Outcome.SCORED), 0),
+        (candidate(4, 3, Outcome.SCORED), 3),
+        (candidate(5, 99, Outcome.SCORED), 99),
+    ]
+    assert [known.observe(c) for c, _ in told] == [parent for _, parent in told]
 
 
 def test_a_takeover_is_seen_from_the_founders() -> None:

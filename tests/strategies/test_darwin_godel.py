@@ -102,6 +102,14 @@ def test_a_child_before_its_parent_and_a_single_member() -> None:
     assert machine.children[2] == 1
 
 
+def test_a_child_that_was_repaired_counts_for_the_parent_that_was_drawn() -> None:
+    machine = strategy()
+    attempts = [candidate(4, 1, None), candidate(5, 4, None), candidate(6, 5, 0.4)]
+    for each in (*FAMILY, *attempts):
+        machine.observe(each)
+    assert machine.children == {0: 2, 2: 1, 1: 1}
+
+
 def test_what_is_solved_is_no_parent_unless_there_is_nothing_else() -> None:
     solved = candidate(1, 0, 1.0)
     assert drawn(strategy(accuracy="share"), FAMILY[0], solved) == {0: 1.0}

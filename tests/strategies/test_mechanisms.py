@@ -278,6 +278,24 @@ def test_what_is_not_accepted_is_no_parent(folder: Path, archive: Archive) -> No
     assert min(steps) >= 3
 
 
+def test_a_repaired_program_has_to_improve_on_what_was_to_be_changed(
+    folder: Path, archive: Archive
+) -> None:
+    options = {
+        "controller": {"temperatures": [0.5], "acceptances": [3.0]},
+        "repairs": {"start": 1, "limit": 1},
+    }
+    lab = laboratory(folder, archive, "random_parent", options, budget__evaluations=16)
+    numbers = iter([13, 1, *range(-1, -20, -1)])
+    lab.answer = lambda messages: f"```python\nx = {next(numbers)}\n```"
+    run = lab.start()
+    lab.run(run)
+    _, broken, mended, *others = run.candidates()
+    assert (broken.outcome, mended.parents) == (Outcome.CRASHED, (broken.number,))
+    assert mended.scores["score"] == 1.0
+    assert {c.parents for c in others if c.operator != "repair"} == {(0,)}
+
+
 def test_who_needs_every_candidate_cannot_turn_any_down(folder: Path, archive: Archive) -> None:
     lab = laboratory(folder, archive, "mcts", {"controller": {"acceptances": [0.0]}})
     with pytest.raises(CampaignError, match="acceptances"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -92,10 +93,11 @@ class Visit:
         page.on("pageerror", self._error)
         page.on("request", self._request)
 
-    def forgive(self, text: str) -> None:
-        """Expect faults with this text, which is there."""
-        assert any(text in fault for fault in self.faults), self.faults
-        self.faults = [fault for fault in self.faults if text not in fault]
+    def forgive(self, status: int, path: str) -> None:
+        """Expect that the console told of this status of this address, and of no other."""
+        told = [fault for fault in self.faults if _refusal(fault) == (status, path)]
+        assert told, self.faults
+        self.faults = [fault for fault in self.faults if fault not in told]
 
     def accessibility(self) -> list[str]:
         """What axe finds: rule, impact and element."""
@@ -115,7 +117,7 @@ class Visit:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.faults.append(f"console: {message.text}")
+            self.faults.append(f"console: {message.text} at {message.location['url']}")
 
     def _error(self, error: Error) -> None:
         self.faults.append(f"script: {error}")
@@ -123,3 +125,9 @@ class Visit:
     def _request(self, request: Request) -> None:
         if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
             self.faults.append(f"request to another host: {request.url}")
+
+
+def _refusal(fault: str) -> tuple[int, str] | None:
+    """Status, and path with query, of an answer that the console told of."""
+    found = re.fullmatch(r"console: .* status of (\d+) .* at http://[^/]+(/.*)", fault)
+    return None if found is None else (int(found[1]), found[2])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metasearch.archive import Archive, CampaignArchive
-from metasearch.web.breakdown import COLUMNS, islands, successes, wilson
+from metasearch.web.breakdown import COLUMNS, bill, islands, successes, wilson
 from metasearch.web.grid import GridStore
 from metasearch.web.points import PointStore
 from metasearch.web.readers import Readers
@@ -30,7 +30,8 @@ def test_operators_add_up_to_all_candidates(run: CampaignArchive) -> None:
     objective = run.objectives[0]
     points = PointStore().points(run, columns=COLUMNS)
     for way in ("operator", "model"):
-        rows = successes(points, objective.gain(1.0), way, {})
+        rows = successes(points, objective.gain(1.0), way, bill(run.costs("pair"), way))
+        assert sum(row.usd or 0.0 for row in rows) == run.usage().usd
         assert sum(row.tried for row in rows) == len(candidates)
         assert sum(row.scored for row in rows) == run.counts()["scored"]
         assert sum(row.records for row in rows) == len(run.curve())

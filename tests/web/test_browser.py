@@ -27,7 +27,7 @@ def test_both_themes_are_accessible(visit: Visit, theme: str, path: str) -> None
     visit.page.goto(path)
     assert visit.page.evaluate("document.documentElement.dataset.theme") == theme
     if path == "/nothing":
-        visit.forgive("404")
+        visit.forgive(404, "/nothing")
     assert visit.accessibility() == []
 
 
@@ -97,7 +97,7 @@ def test_logging_in(browser: Browser, tmp_path: Path, serve: Serve) -> None:
         visit.page.get_by_label("Token").fill("wrong")
         visit.page.get_by_role("button", name="Log in").click()
         expect(visit.page.get_by_role("alert")).to_contain_text("not the token")
-        visit.forgive("403")
+        visit.forgive(403, "/login")
         assert visit.accessibility() == []
         visit.page.get_by_label("Token").fill("a-token-of-good-length")
         visit.page.get_by_role("button", name="Log in").click()

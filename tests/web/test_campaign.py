@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from metasearch.archive import Archive, CampaignArchive
 from metasearch.candidate import EvaluationResult, Outcome, Score, StageResult
+from metasearch.exchange import Message, Usage
 from metasearch.facts import Insight
 from metasearch.program import Program
 from tests.web.kit import Serve, add_run, settle_one
@@ -38,15 +40,28 @@ def own(archive: Archive, path: Path, serve: Serve) -> Iterator[httpx.Client]:
         yield client
 
 
-def score_one(run: CampaignArchive, parents: tuple[int, ...] = (), **values: float) -> int:
+def score_one(
+    run: CampaignArchive,
+    parents: tuple[int, ...] = (),
+    *,
+    operator: str = HOSTILE,
+    island: int | None = None,
+    model: str = "",
+    **values: float,
+) -> int:
     """One more scored candidate, in a step of its own."""
     step = run.open_step()
+    if model:
+        asked = [Message(role="user", content="x")]
+        run.begin_exchange(step.number, 0, role="propose", model=model, messages=asked)
+        run.answer_exchange(step.number, 0, reply="r", usage=Usage(usd=0.25))
     number = run.queue_candidate(
         step.number,
         0,
         Program(files={"p.py": f"x = {step.number}"}),
         parents=parents,
-        operator=HOSTILE if parents else "seed",
+        operator=operator if parents else "seed",
+        island=island,
         name=HOSTILE,
         thought=HOSTILE,
     ).number
@@ -55,6 +70,15 @@ def score_one(run: CampaignArchive, parents: tuple[int, ...] = (), **values: flo
     run.settle(number, EvaluationResult(outcome=Outcome.SCORED, stages=(stage,), seconds=0.1))
     run.end_step(step.number)
     return number
+
+
+def counted(client: httpx.Client, address: str) -> str:
+    """A page as it is when all candidates are read."""
+    until = time.monotonic() + 30
+    while "read for the first time" in (text := client.get(address).text):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    return text
 
 
 def tabs_of(text: str) -> list[str]:
@@ -122,7 +146,7 @@ def test_the_front_is_what_nothing_beats(archive: Archive, own: httpx.Client) ->
     run = add_run(archive, "two", objectives={"score": "maximize", "cost": "minimize"})
     for values in ((1, 1), (3, 3), (2, 5), (0.5, 2)):
         score_one(run, score=values[0], cost=values[1])
-    text = own.get("/c/two/front").text
+    text = counted(own, "/c/two/front")
     table = text.partition('id="front"')[2]
     assert re.findall(r"data-open href=\"/c/[^\"]+/(\d+)\"", table) == ["1", "0"]
     assert own.get("/c/two/front?a=nothing").status_code == 422
@@ -200,17 +224,77 @@ def test_operators_are_counted(archive: Archive, own: httpx.Client) -> None:
     score_one(run, (0,), score=2.0)
     score_one(run, (0,), score=0.5)
     settle_one(run, 3)
-    text = own.get("/c/ops/operators").text
+    text = counted(own, "/c/ops/operators")
     row = text.partition("alert(1)")[2].partition("</tr>")[0]
     cells = [re.sub(r"<[^>]+>", "", cell).split() for cell in re.findall(r"<td.*?</td>", row, re.S)]
     assert cells[:4] == [["2"], ["2"], ["2"], ["1", "50", "%"]]
+
+
+def test_operators_meet_models_where_there_are_several(archive: Archive, own: httpx.Client) -> None:
+    for name in ("alone", "pairs"):
+        run = add_run(archive, name)
+        score_one(run, score=1.0)
+        for model, value in (("small", 2.0), ("small", 0.5), ("large", 0.5)):
+            score_one(run, (0,), operator="mutate", model=model, score=value)
+    score_one(run, (0,), operator="cross <b>", model=HOSTILE, score=3.0)
+    assert "Operators with models" not in counted(own, "/c/alone/operators")
+    text = html.unescape(counted(own, "/c/pairs/operators").partition("Operators with models")[2])
+    rows = [
+        [" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in re.findall("<td.*?</td>", row)]
+        for row in re.findall(r"<tr>.*?</tr>", text.replace("\n", " "))
+    ]
+    each = "100 % 1 of 1 $0.25, $0.25 each"
+    assert rows[1:] == [
+        ["50 % 1 of 2 $0.5, $0.5 each", "0 % 0 of 1 $0.25", "never"],
+        ["never", "never", each],
+    ]
+    link = re.findall(r'href="(/c/pairs[^"]*/candidates[^"]+)"', text)[0]
+    assert re.findall(r'id="candidate-(\d+)"', own.get(link).text) == ["2", "1"]
+    found = own.get("/api/campaigns/pairs/operators").json()
+    assert found["operators"]["mutate"]["tried"] == 3
+    assert {(p["operator"], p["model"]): p["brought"]["improved"] for p in found["pairs"]} == {
+        ("mutate", "small"): 1,
+        ("mutate", "large"): 0,
+        ("cross <b>", HOSTILE): 1,
+    }
+
+
+def test_migrations_are_marked_on_the_island_that_they_reach(
+    archive: Archive, own: httpx.Client
+) -> None:
+    options = {"islands": 3, "migration_interval": 4, "topology": "ring"}
+    run = add_run(archive, "sea", strategy={"name": "map_elites", "options": options})
+    score_one(run, score=1.0)
+    assert "A tick" not in counted(own, "/c/sea/islands")
+    for island, value in ((0, 1.5), (1, 9.0), (2, 2.0)):
+        score_one(run, (0,), island=island, score=value)
+    text = counted(own, "/c/sea/islands")
+    words = " ".join(re.sub(r"<[^>]+>", "", text).split())
+    assert "A tick at the lower edge" in words
+    assert "numbers from 0 to 3" in words
+    first, second, third = re.split(r"Island \d:", words)[1:]
+    assert "1 came in, last #3 from island 2 after #3" in first
+    assert "came in" not in second  # its own is better
+    assert "1 came in, last #2 from island 1 after #3" in third
+    assert re.findall(r'class="ticks" d="([^"]+)"', text) == ["M238 62V72"] * 2
 
 
 def test_settings_tell_what_is_no_default(client: httpx.Client, campaign: str) -> None:
     text = client.get(f"/c/{campaign}/settings").text
     bold = re.findall(r'class="bold"><td class="mono"><bdi[^>]*>([^<]+)', text)
     assert "budget.evaluations" in bold
+    assert "objectives.error" in bold
     assert "sandbox.pids" not in bold
+
+
+def test_a_short_campaign_has_curves_of_its_health(client: httpx.Client, campaign: str) -> None:
+    text = counted(client, f"/c/{campaign}/health")
+    assert "10 settled candidates at a time" in text
+    assert text.count('class="small-chart"') == 5
+    told = client.get(f"/api/campaigns/{campaign}/health", params={"window": 10}).json()
+    assert len(told["windows"]) == 2
+    for window in told["windows"]:
+        assert f"#{window['first']} to #{window['last']}" in text
 
 
 def test_the_events_may_be_of_one_kind(client: httpx.Client, campaign: str) -> None:

@@ -84,6 +84,7 @@ PARTS = (
 )
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("theme", "parts"), [("light", PARTS), ("dark", ("", "/lineage", "/grid", "/events"))]
 )
@@ -130,6 +131,54 @@ def click_candidate(page: Page, number: int, grid_x: float) -> None:
             page.mouse.click(box["x"] + grid_x, y + 4 * step)
             return
     raise AssertionError(f"#{number} was not found at {grid_x}")
+
+
+@pytest.mark.parametrize("kind", ["Box", "Lasso"])
+def test_what_is_selected_in_the_chart_is_listed_and_compared(
+    visit: Visit, campaign: str, kind: str
+) -> None:
+    page = visit.page
+    page.goto(f"/c/{campaign}")
+    count = drawn(page)
+    page.get_by_role("button", name=kind).click()
+    box = page.locator("figure.chart .canvas").bounding_box()
+    assert box is not None
+    # The left half of the picture from top to bottom: grid and strip together.
+    left, right = box["x"] + 80, box["x"] + 92 + (box["width"] - 116) / 2
+    page.mouse.move(left, box["y"] + 2)
+    page.mouse.down()
+    corners = [(right, box["y"] + 2)] if kind == "Lasso" else []
+    corners.append((right, box["y"] + box["height"] - 2))
+    corners += [(left, box["y"] + box["height"] - 2)] if kind == "Lasso" else []
+    for corner in corners:
+        page.mouse.move(*corner, steps=10)
+    page.mouse.up()
+    page.locator("#selected [data-row]").first.wait_for()
+    numbers = {int(text[1:]) for text in page.locator("#selected [data-open]").all_inner_texts()}
+    assert numbers == set(range(count // 2))
+    expect(page.locator("#selection h2")).to_have_text(f"{len(numbers)} selected")
+    assert visit.accessibility() == []
+    for number in (4, 2):
+        page.locator("#selected").get_by_label(f"Compare #{number}", exact=True).check()
+    page.get_by_role("button", name="Compare marked").click()
+    expect(page.locator("main")).to_contain_text("From #2 to #4")
+    page.go_back()
+    page.get_by_role("button", name=kind).click()
+    page.get_by_role("button", name=kind).click()
+    expect(page.locator("#selection")).to_be_hidden()
+
+
+def test_candidates_are_selected_and_compared_by_keyboard(visit: Visit, campaign: str) -> None:
+    page = visit.page
+    page.goto(f"/c/{campaign}")
+    page.keyboard.press("/")
+    page.keyboard.type("number:1,3")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=number*")
+    for key in "jxjx":
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Compare marked").press("Enter")
+    expect(page.locator("main")).to_contain_text("From #1 to #3")
 
 
 @pytest.mark.parametrize("view", ["score", "tree"])

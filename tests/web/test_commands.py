@@ -174,7 +174,8 @@ def test_a_campaign_is_run_from_the_page(
 ) -> None:
     access = Access(token="a token of the tests")
     with serve(desk.archive, app=app_of(desk, access)) as client:
-        context = browser.new_context(base_url=str(client.base_url))
+        gone = str(client.base_url)
+        context = browser.new_context(base_url=gone)
         visit = Visit(context.new_page())
         page = visit.page
         page.goto("/new?folder=0/numbers")
@@ -234,12 +235,11 @@ def test_a_campaign_is_run_from_the_page(
         desk.wait(lambda s: s.evaluations > rested)
         page.wait_for_url("**/c/numbers-*")
         context.close()
-    visit.faults = [
-        fault
-        for fault in visit.faults
-        if not re.search("ERR_|404|Failed to fetch|network error", fault)
-    ]
-    assert not visit.faults, visit.faults
+    # The page outlived the first server, and said so; nothing else was amiss.
+    lost = re.compile(
+        f"(net::ERR_|Failed to fetch|network error).* at {re.escape(gone)}", re.DOTALL
+    )
+    assert not [fault for fault in visit.faults if not lost.search(fault)], visit.faults
 
 
 @pytest.mark.slow

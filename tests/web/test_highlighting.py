@@ -31,6 +31,28 @@ def test_code_has_colours() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("a.c", "return"),
+        ("a.cu", "__global__"),
+        ("a.jl", "function"),
+        ("a.rs", "fn"),
+        ("a.R", "if"),
+    ],
+)
+def test_the_ending_tells_the_language(path: str, word: str) -> None:
+    ((piece, *_),) = coloured([f"{word} x"], path)
+    assert piece.text == word
+    assert piece.kind
+
+
+@pytest.mark.parametrize("path", ["a.md", "a.php", "a", ".py", "a.py/b", "a." + "x" * 5000])
+def test_other_endings_choose_no_language(path: str) -> None:
+    (line,) = coloured(["```html def return x"], path)
+    assert [(piece.kind, piece.text) for piece in line] == [("", "```html def return x")]
+
+
 def test_lines_are_bounded_and_visible() -> None:
     (line,) = visible_lines("x\u202e" + "y" * 1_000_000)
     assert line.startswith("x<U+202E>y")

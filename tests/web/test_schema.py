@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
 import httpx
 import pytest
 import schemathesis
@@ -11,15 +16,35 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from metasearch.archive import Archive
+from tests.web.kit import Serve
+
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture
+def own(archive_file: Path, tmp_path: Path, serve: Serve) -> Iterator[httpx.Client]:
+    """A server over a copy of the archive: some operations write to it."""
+    path = tmp_path / "archive.db"
+    with (
+        contextlib.closing(sqlite3.connect(archive_file)) as archive,
+        contextlib.closing(sqlite3.connect(path)) as copy,
+    ):
+        archive.backup(copy)
+    with serve(path) as client:
+        yield client
+
+
 @pytest.mark.timeout(180)
-def test_every_operation_answers_as_documented(client: httpx.Client, campaign: str) -> None:
+def test_every_operation_answers_as_documented(
+    own: httpx.Client, campaign: str, archive_file: Path
+) -> None:
+    with Archive.open(archive_file, read_only=True) as archive:
+        before = archive.campaign(campaign).version()
     schema = schemathesis.openapi.from_dict(
-        client.get("/api/openapi.json").json(), config=SchemathesisConfig()
+        own.get("/api/openapi.json").json(), config=SchemathesisConfig()
     )
-    schema.config.update(base_url=str(client.base_url))
+    schema.config.update(base_url=str(own.base_url))
     found = list(schema.get_all_operations())
     operations = [result.ok() for result in found if isinstance(result, Ok)]
     assert len(operations) == len(found)
@@ -49,6 +74,8 @@ def test_every_operation_answers_as_documented(client: httpx.Client, campaign: s
             )
 
         check()
+    with Archive.open(archive_file, read_only=True) as archive:
+        assert archive.campaign(campaign).version() == before
 
 
 def test_the_description_has_examples(client: httpx.Client) -> None:

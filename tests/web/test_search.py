@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasearch.archive import OfColumn, OfMetric, OfParent, OfText, Term
+from metasearch.archive import OfColumn, OfMetric, OfNumbers, OfParent, OfText, Term
 from metasearch.web.errors import BadRequest
 from metasearch.web.search import parse
 
@@ -30,6 +30,7 @@ METRICS = ["sum_radii", "seconds"]
         ]),
         ("hexagon", [Term(OfText("hexagon"))]),
         ("parent:#12", [Term(OfParent(12))]),
+        ("-number:3,#5", [Term(OfNumbers((3, 5)), True)]),
     ],
 )  # fmt: skip
 def test_terms(text: str, terms: list[Term]) -> None:
@@ -45,6 +46,7 @@ def test_terms(text: str, terms: list[Term]) -> None:
         ("score>nan", "needs a number"),
         ("operator>diff", "compares words; write operator:diff"),
         ("parent:best", "needs the number of a candidate"),
+        ("number:1,x", "needs the number of a candidate"),
         ('text:"open', "a quotation mark is open"),
         ("a " * 30, "more than 20 terms"),
         ("zzz:1", "There are score, sum_radii"),

@@ -14,19 +14,20 @@ from starlette.responses import Response
 from metasearch.archive import CampaignArchive
 from metasearch.candidate import Candidate
 from metasearch.objectives import Objective
+from metasearch.web.api.breakdown import brought
 from metasearch.web.api.points import first_address
-from metasearch.web.breakdown import COLUMNS, Success, Way, islands, successes
+from metasearch.web.breakdown import COLUMNS, IslandLine, islands
 from metasearch.web.errors import BadRequest, NotFound, find_run
 from metasearch.web.folds import CostStore
 from metasearch.web.front import front, hypervolume, knee
-from metasearch.web.grid import Grid, GridStore
+from metasearch.web.grid import Grid, GridStore, Migration
 from metasearch.web.pages.campaign import Named
 from metasearch.web.pages.campaign_frame import framed
 from metasearch.web.points import PointStore
 from metasearch.web.readers import Reader
 from metasearch.web.soon import Soon
-from metasearch.web.sparklines import curve
-from metasearch.web.standing import standing
+from metasearch.web.sparklines import curve, ticks
+from metasearch.web.standing import has_grid, standing
 
 router = APIRouter(prefix="/c/{campaign}")
 
@@ -62,15 +63,9 @@ def operators(request: Request, archive: Reader, campaign: Named) -> Response:
     points: PointStore = request.app.state.points
     costs: CostStore = request.app.state.costs
 
-    def count(own: CampaignArchive) -> list[tuple[Way, list[Success]]]:
-        found = points.points(own, columns=COLUMNS)
-        sign = own.objectives[0].gain(1.0)
-        ways: tuple[Way, Way] = ("operator", "model")
-        bills = {way: {c.name: c.usage.usd for c in costs.costs(own, way) or []} for way in ways}
-        return [(way, successes(found, sign, way, bills[way])) for way in ways]
-
     now = standing(run)  # before the counting begins, which would slow it down
-    return framed(request, run, "operators", now, groups=_soon(request, run, "operators", count))
+    found = _soon(request, run, "operators", lambda own: brought(own, points, costs))
+    return framed(request, run, "operators", now, brought=found)
 
 
 @router.get("/islands")
@@ -78,22 +73,40 @@ def islands_page(request: Request, archive: Reader, campaign: Named) -> Response
     """The best so far of each island, side by side."""
     run = find_run(archive, campaign)
     points: PointStore = request.app.state.points
+    grids: GridStore = request.app.state.grids
     sign = run.objectives[0].gain(1.0)
+
+    def count(own: CampaignArchive) -> tuple[list[IslandLine], int, tuple[Migration, ...]]:
+        known = points.points(own, columns=COLUMNS)
+        end = int(known.columns["number"].max(initial=0))
+        return islands(known, sign), end, grids.grid(own).migrations if has_grid(own) else ()
+
     now = standing(run)
-    lines = _soon(
-        request, run, "islands", lambda own: islands(points.points(own, columns=COLUMNS), sign)
-    )
-    if lines is None:
+    found = _soon(request, run, "islands", count)
+    if found is None:
         return framed(request, run, "islands", now, lines=None)
-    end = max((line.numbers[-1] for line in lines), default=0)
+    lines, end, migrations = found
     scores = [score for line in lines for score in line.scores]
     low, high = min(scores, default=0.0), max(scores, default=0.0)
     charts = {
         line.island: curve(line.numbers, line.scores, end, steps=True, low=low, high=high)
         for line in lines
     }
+    came = {
+        line.island: [each for each in migrations if each.target == line.island] for line in lines
+    }
     return framed(
-        request, run, "islands", now, lines=lines, charts=charts, low=low, high=high, end=end
+        request,
+        run,
+        "islands",
+        now,
+        lines=lines,
+        charts=charts,
+        came=came,
+        ticks={island: ticks([each.at for each in those], end) for island, those in came.items()},
+        low=low,
+        high=high,
+        end=end,
     )
 
 
@@ -101,7 +114,7 @@ def islands_page(request: Request, archive: Reader, campaign: Named) -> Response
 def grid(request: Request, archive: Reader, campaign: Named) -> Response:
     """The elites of the feature grid as a heat map of the first two features."""
     run = find_run(archive, campaign)
-    if run.settings.strategy.name != "map_elites":
+    if not has_grid(run):
         raise NotFound(f"The campaign {run.id} has no feature grid.", (run.id, f"/c/{run.id}"))
     store: GridStore = request.app.state.grids
     now = standing(run)
@@ -150,7 +163,7 @@ class HeatCell(NamedTuple):
     score: float
     visits: int
     shade: int
-    """0 for the worst fifth of the elites, up to 4."""
+    """By rank among the elites: up to 4 for the best."""
     newest: bool
 
 
@@ -173,7 +186,7 @@ def _cells(grid: Grid, objective: Objective) -> dict[tuple[int, int], HeatCell]:
             candidate=candidate,
             score=candidate.scores[objective.name],
             visits=visits[place],
-            shade=min(_SHADES - 1, _SHADES * ranked.index(gain) // len(ranked)),
+            shade=round((_SHADES - 1) * (ranked.index(gain) + 1) / len(ranked)),
             newest=place == newest,
         )
         for place, (gain, candidate) in bests.items()

@@ -37,7 +37,9 @@ STEERED = frozenset({"changed", "commanded", "taken", "declined", "steered", "re
 """Kinds by which people have changed the course: shown in bold."""
 
 _INSIGHTS = 100
-_WINDOW = 50
+_WINDOW, _SHORT = 50, 10
+_FEW = 250
+"""Candidates below which windows are short: a curve needs several of them."""
 """Candidates of one point of the health curves."""
 _MOST_POINTS = 240
 """Of a curve: it is not wider."""
@@ -132,15 +134,16 @@ def health(request: Request, archive: Reader, campaign: Named) -> Response:
     """How the search fares, window by window."""
     run = find_run(archive, campaign)
     store: HealthStore = request.app.state.health
+    size = _WINDOW if sum(run.counts().values()) >= _FEW else _SHORT
 
     def fold(own: CampaignArchive) -> tuple[Window, ...]:
-        while not (folded := store.health(own, _WINDOW)).complete:
+        while not (folded := store.health(own, size)).complete:
             pass  # each call reads a piece; the store keeps what is read
         return folded.windows
 
     now = standing(run)  # before the folding begins, which would slow it down
     soon: Soon = request.app.state.soon
-    windows = soon.get(run, "health", fold)
+    windows = soon.get(run, f"health {size}", fold)
     charts = []
     if windows:
         every = -(-len(windows) // _MOST_POINTS)
@@ -149,7 +152,7 @@ def health(request: Request, archive: Reader, campaign: Named) -> Response:
         for name, meaning, value in _CURVES:
             values = [value(row) for row in shown]
             charts.append((name, meaning, curve(ends, values, ends[-1], steps=False), values[-1]))
-    return framed(request, run, "health", now, windows=windows, charts=charts, size=_WINDOW)
+    return framed(request, run, "health", now, windows=windows, charts=charts, size=size)
 
 
 @router.get("/settings")
@@ -158,7 +161,7 @@ def settings(request: Request, archive: Reader, campaign: Named) -> Response:
     run = find_run(archive, campaign)
     used = run.settings
     least = CampaignFile(task=used.task, objectives=used.objectives)
-    defaults = dict(_flat(least.model_dump(mode="json")))
+    defaults = dict(_flat(least.model_dump(mode="json", exclude={"objectives"})))
     rows = [
         (name, _said(value), name not in defaults or defaults[name] != value)
         for name, value in _flat(used.model_dump(mode="json", exclude={"task"}))

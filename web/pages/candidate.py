@@ -16,7 +16,7 @@ from metasearch.web.errors import NotFound
 from metasearch.web.highlighting import coloured, visible_lines
 from metasearch.web.pages.candidate_calls import cards, messages_of
 from metasearch.web.pages.candidate_diff import WHOLE, differences
-from metasearch.web.pages.candidate_head import changes, head
+from metasearch.web.pages.candidate_head import changes, commands, head
 from metasearch.web.rendering import page
 
 router = APIRouter()
@@ -248,6 +248,7 @@ def _tab(
         f"candidate_{tab}.html",
         run=run,
         head=head(run, found),
+        commands=commands(run, found, request.app.state.readers.path),
         tab="conversation" if tab == "message" else tab,
         status=200,
         **context,

@@ -14,6 +14,7 @@ from metasearch.web.api.candidates import program_of
 from metasearch.web.api.common import Found, Run
 from metasearch.web.api.records import SANDBOX
 from metasearch.web.errors import NotFound
+from metasearch.web.pages.candidate_head import saved_name
 
 router = APIRouter()
 
@@ -40,8 +41,7 @@ def file(run: Run, found: Found, position: Annotated[int, Path(ge=0, le=10**6)])
     if position >= len(files):
         raise NotFound(f"The program of #{found.number} has no file {position}.")
     path, text = files[position]
-    name = f"{found.number}_{path.rpartition('/')[2]}"
-    return _saved(text.encode(), "text/plain; charset=utf-8", name)
+    return _saved(text.encode(), "text/plain; charset=utf-8", saved_name(found.number, path))
 
 
 def _files(program: dict[str, str], number: int) -> list[tuple[str, str]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import NamedTuple
 
-from metasearch.archive import Background, CampaignArchive, Evaluation
+from metasearch.archive import Background, CampaignArchive, Evaluation, default_path
 from metasearch.candidate import Candidate, Score, Split
 from metasearch.commands import Commanded
 from metasearch.exchange import Usage
@@ -45,7 +46,6 @@ class Head(NamedTuple):
     found: Candidate
     address: str
     """Of the candidate's page."""
-    campaign: str
     objectives: tuple[Objective, ...]
     error: str
     """The last lines of it."""
@@ -63,20 +63,30 @@ class Head(NamedTuple):
         """What follows a neighbour's address so that the same tab is shown; not all have it."""
         return "" if tab in ("diff", "source") else f"/{tab}"
 
-    @property
-    def commands(self) -> list[tuple[str, str]]:
-        """What shows and measures it again in a terminal, with a word for each."""
-        name = shlex.quote(f"{self.campaign}#{self.found.number}")
-        shown = [("show it", f"metasearch show {name}"), ("diff", f"metasearch diff {name}")]
-        if self.found.digest is not None:
-            again = "metasearch evaluate CAMPAIGN_FOLDER --program DOWNLOADED_FILE"
-            shown.append(("measure it again", again))
-        return shown
-
 
 def address_of(run: CampaignArchive, number: int) -> str:
     """Where a candidate's page is."""
     return f"/c/{segment(run.id)}/{number}"
+
+
+def commands(run: CampaignArchive, found: Candidate, archive: Path) -> list[tuple[str, str]]:
+    """What shows and measures a candidate again in a terminal, with a word for each."""
+    name = shlex.quote(f"{run.id}#{found.number}")
+    where = "" if archive == default_path() else f" --archive {shlex.quote(str(archive))}"
+    words = ("show", "diff", "lineage") if found.parents else ("show",)
+    shown = [(word, f"metasearch {word} {name}{where}") for word in words]
+    files = list(run.file_sizes(found.number))
+    if len(files) == 1:
+        folder = shlex.quote(str(run.resolved().folder))
+        file = shlex.quote(saved_name(found.number, files[0]))
+        again = f"metasearch evaluate {folder} --program {file}"
+        shown.append(("measure what Download saves", again))
+    return shown
+
+
+def saved_name(number: int, path: str) -> str:
+    """How a file of a candidate's program is called when it is downloaded."""
+    return f"{number}_{path.rpartition('/')[2]}"
 
 
 def head(run: CampaignArchive, found: Candidate) -> Head:
@@ -93,7 +103,6 @@ def head(run: CampaignArchive, found: Candidate) -> Head:
     return Head(
         found=found,
         address=address_of(run, number),
-        campaign=run.id,
         objectives=_objectives(run, found),
         error="\n".join(found.error[-_ERROR:].splitlines()[-ERROR_LINES:]),
         usd=spent.usd,

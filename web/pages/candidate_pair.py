@@ -49,11 +49,18 @@ def pair(
     archive: Reader,
     a: Reference = "0",
     b: Reference = "",
+    n: Annotated[
+        list[int], Query(max_length=100, description="The two, as a list sends them.")
+    ] = [],  # noqa: B006
     context: Annotated[int, Query(ge=0, le=WHOLE)] = 3,
     file: Annotated[int | None, Query(ge=0, le=10**6)] = None,
     start: Annotated[int, Query(ge=0, le=10**6)] = 0,
 ) -> Response:
     """What is different in b from a; the best against the seed if nobody says which."""
+    if n:
+        if len(n) != 2:
+            raise BadRequest(f"n: mark two candidates, not {len(n)}.")
+        a, b = map(str, sorted(n))
     if not b:
         best = run.best()
         b = str(best[0].number) if best else "0"

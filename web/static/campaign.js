@@ -1,12 +1,13 @@
 // The main chart: all candidates, the best so far, and failures in a strip under the axis.
 import { chart, paced } from "./charts.js";
 import { digits, fetchFirst, fetchPoints, follow, joined, pairs } from "./columns.js";
-import { nearest, point } from "./near.js";
+import { inside, nearest, point } from "./near.js";
 
 const MOST_SERIES = 8;
+const MOST_LISTED = 80; // numbers that a filter has room for
 const MARKS = ["commanded", "changed", "reopened"];
 const NAMES = { number: "number", evaluations: "evaluations", at: "time", usd: "USD", tokens: "tokens" };
-const GRID = { left: 92, right: 24, top: 26 };
+const GRID = { left: 92, right: 24, top: 38 };
 
 const figure = document.querySelector("figure.chart[data-campaign]");
 const { campaign, base, direction, objective } = figure.dataset;
@@ -14,6 +15,8 @@ const target = figure.dataset.target === undefined ? null : Number(figure.datase
 const form = figure.querySelector("form.axes");
 const note = figure.querySelector("[data-note]");
 const table = figure.querySelector("[data-table]");
+const buttons = figure.querySelectorAll("[data-brush]");
+const selection = document.querySelector("#selection");
 const sign = direction === "minimize" ? -1 : 1;
 
 let points; // the columns that are shown
@@ -155,10 +158,12 @@ function option(colours) {
         axisLabel: { formatter: (found) => digits(found), showMinLabel: false, showMaxLabel: false },
         name: log ? `distance of ${objective} to ${digits(target)}` : `${metric() || objective}${metric() ? "" : sign > 0 ? " (higher is better)" : " (lower is better)"}`,
         nameTextStyle: { align: "left", padding: [0, 0, 0, -60] },
-        nameGap: 8,
+        nameGap: 20, // names of marks stand below it
       },
       { gridIndex: 1, type: "category", data: strip.names, show: height > 0, axisLabel: { fontSize: 10, width: 86, overflow: "truncate", interval: 0, margin: 4 }, axisTick: { show: false }, splitLine: { show: true } },
     ],
+    brush: { seriesIndex: [], toolbox: [], brushStyle: { color: colours.accent, opacity: 0.2 } },
+    toolbox: { show: false },
     dataZoom: [{ type: "inside", xAxisIndex: [0, 1], zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" }],
     series: [
       ...kinds.names.map((name, place) => ({
@@ -195,10 +200,41 @@ function option(colours) {
         symbol: "none",
         silent: true,
         lineStyle: { color: colours.accent, width: 2 },
-        markLine: { silent: true, symbol: "none", label: { formatter: "{b}", position: "insideEndTop", color: colours.muted }, lineStyle: { color: colours.muted }, data: markLines(x) },
+        markLine: { silent: true, symbol: "none", label: { formatter: "{b}", position: "end", distance: 2, color: colours.muted }, lineStyle: { color: colours.muted }, data: markLines(x) },
       },
     ],
   };
+}
+
+// What was selected with the pointer is listed as the server lists what a filter finds: the best
+// of it, then what failed.
+function select({ areas }) {
+  const outline = areas.flatMap(({ brushType, range: [x, y], range }) =>
+    brushType === "polygon" ? range : [[x[0], y[0]], [x[1], y[0]], [x[1], y[1]], [x[0], y[1]]],
+  );
+  const places = outline.length
+    ? [dots, { x: dots.x, y: dots.lane }].flatMap((drawn, grid) => inside(instance, grid, drawn, outline))
+    : [];
+  const { number, value } = points.columns;
+  const gain = (place) => (value[place] === value[place] ? sign * value[place] : -Infinity);
+  places.sort((one, other) => gain(other) - gain(one) || number[one] - number[other]);
+  const listed = places.slice(0, MOST_LISTED).map((place) => number[place]);
+  selection.hidden = !places.length;
+  selection.dataset.count = places.length;
+  selection.querySelector("h2").textContent =
+    `${places.length} selected` + (places.length > MOST_LISTED ? `, the first ${MOST_LISTED} of them` : "");
+  const address = `${base}/candidates?${new URLSearchParams({ q: `number:${listed}`, limit: MOST_LISTED })}`;
+  selection.querySelector("a").href = address;
+  if (places.length) htmx.ajax("GET", address, { target: "#selected", select: "#listed" });
+}
+
+// A pressed button selects with the pointer until it is pressed again.
+function brush(pressed) {
+  const on = pressed.getAttribute("aria-pressed") !== "true";
+  for (const button of buttons) button.setAttribute("aria-pressed", on && button === pressed);
+  instance.dispatchAction({ type: "brush", areas: [] });
+  instance.dispatchAction({ type: "takeGlobalCursor", key: "brush", brushOption: { brushType: on && pressed.value, brushMode: "single" } });
+  select({ areas: [] });
 }
 
 function markLines(x) {
@@ -245,7 +281,9 @@ async function load(fetchSome) {
 async function readMarks() {
   const query = new URLSearchParams(MARKS.map((kind) => ["kind", kind]));
   const answer = await fetch(`/api/campaigns/${encodeURIComponent(campaign)}/events?${query}`);
-  if (answer.ok) marks = (await answer.json()).events;
+  if (!answer.ok) return;
+  // That prices are fixed when the engine first asks a model changes no course.
+  marks = (await answer.json()).events.filter(({ detail }) => detail !== "models.prices");
 }
 
 function describe(place, count) {
@@ -272,6 +310,8 @@ instance = await chart(figure.querySelector(".canvas"), (palette) => {
   return option(palette);
 });
 instance.on("datazoom", paced(tableAddress));
+instance.on("brushEnd", select);
+for (const button of buttons) button.addEventListener("click", () => brush(button));
 point(instance, figure.querySelector(".readout"), {
   base,
   number: (place) => points.columns.number[place],

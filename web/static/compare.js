@@ -17,7 +17,7 @@ for (const figure of document.querySelectorAll("figure[data-compare]")) {
   if (!answer.ok) continue;
   const told = await answer.json();
   await chart(figure.querySelector(".canvas"), async (colours) => ({
-    grid: { left: 70, right: 20, top: 40, bottom: 50 },
+    grid: { left: 70, right: 20, top: 60, bottom: 50 },
     legend: { type: "scroll", top: 0, data: told.lines.map((line) => line.label), textStyle: { color: colours.text } },
     tooltip: { trigger: "axis" },
     xAxis: { type: "value", name: NAMES[told.axis], nameLocation: "middle", nameGap: 30, min: 0 },

@@ -134,7 +134,7 @@ function option() {
       { type: "value", scale: true, name: `${objective} (${direction === "minimize" ? "lower" : "higher"} is better)`, nameTextStyle: { align: "left", padding: [0, 0, 0, -50] }, axisLabel: { formatter: digits } },
       { gridIndex: 1, type: "category", data: ["failed"], axisTick: { show: false } },
     ],
-    legend: { top: 0, right: 30, left: 200, type: "scroll", data: ["path to the best", "ancestors of the focus", "children of the focus"] },
+    legend: { top: 0, itemWidth: 18, itemHeight: 8, right: 30, left: 200, type: "scroll", data: ["path to the best", "ancestors of the focus", "children of the focus"] },
     dataZoom: [
       { type: "inside", xAxisIndex: [0, 1], zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
@@ -144,7 +144,8 @@ function option() {
       { ...dot, id: "failed", xAxisIndex: 1, yAxisIndex: 1, data: failed, symbol: "rect", symbolSize: size > 3 ? [3, 9] : size, itemStyle: { color: colours.failed, opacity: 0.35 } },
       ...(allEdges?.checked ? [{ ...haze, data: edges(), lineStyle: { color: colours.muted, width: 1, opacity: 0.15 } }] : []),
       {
-        id: "path", name: "path to the best", type: "line", silent: true, data: path.map(spot), symbolSize: 6,
+        id: "path", name: "path to the best", type: "line", silent: true, symbolSize: 6,
+        data: path.map((place) => ({ value: spot(place), label: number[place] ? {} : { position: [8, -20] } })),
         lineStyle: { width: 3, color: colours.series[0] }, itemStyle: { color: colours.series[0] },
         showSymbol: true,
         label: { show: true, position: "top", color: colours.text, formatter: ({ dataIndex }) => (told.has(path[dataIndex]) ? label(path[dataIndex]) : "") },

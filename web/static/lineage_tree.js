@@ -68,7 +68,7 @@ function option() {
     grid: { left: 20, right: 60, top: 34, bottom: 46 },
     xAxis: { type: "value", min: 0, max: Math.max(1, tree.number[all.length - 1] ?? 1), name: "number", nameLocation: "middle", nameGap: 26, splitLine: { show: false }, axisLabel: { hideOverlap: true } },
     yAxis: { type: "value", inverse: true, show: false, min: -1, max: Math.max(1, tree.lanes) },
-    legend: { top: 0, type: "scroll", data: ["path to the best", "scored", "with others folded away", "failed", "focus"] },
+    legend: { top: 0, itemWidth: 14, itemHeight: 10, type: "scroll", data: ["path to the best", "scored", "with others folded away", "failed", "focus"] },
     dataZoom: [
       { type: "inside", xAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },
       { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "shift", moveOnMouseMove: "shift", filterMode: "none" },

@@ -7,6 +7,9 @@ closeAnswered();
 listen();
 followStream();
 
+// On a phone the tabs are one line: the page's own is moved into sight.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // Every request of htmx may change something, so each one says where it comes from.
 document.addEventListener("htmx:config:request", (event) => {
   event.detail.ctx.request.headers["X-Metasearch"] = "1";

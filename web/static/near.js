@@ -26,6 +26,31 @@ export function nearest(chart, grid, dots, pixel) {
   return found.slice(0, MOST).map(({ place }) => place);
 }
 
+// Places in the columns inside an outline, a list of pixels; `dots` as above.
+export function inside(chart, grid, dots, outline) {
+  const finder = { gridIndex: grid };
+  const [across, down] = [0, 1].map((axis) => outline.map((pixel) => pixel[axis]));
+  const corners = [
+    chart.convertFromPixel(finder, [Math.min(...across), Math.max(...down)]),
+    chart.convertFromPixel(finder, [Math.max(...across), Math.min(...down)]),
+  ];
+  const found = [];
+  for (let place = 0; place < dots.x.length; place += 1) {
+    const spot = [dots.x[place], dots.y[place]];
+    if (!spot.every((value, axis) => value >= corners[0][axis] && value <= corners[1][axis])) continue;
+    if (encloses(outline, chart.convertToPixel(finder, spot))) found.push(place);
+  }
+  return found;
+}
+
+// Whether a line from the pixel to the right leaves the outline an odd number of times.
+function encloses(outline, [x, y]) {
+  return outline.reduce((odd, [x1, y1], index) => {
+    const [x0, y0] = outline.at(index - 1);
+    return y0 > y !== y1 > y && x < x0 + ((y - y0) * (x1 - x0)) / (y1 - y0) ? !odd : odd;
+  }, false);
+}
+
 // Follows the pointer: `describe(places)` gives the text for the element beside the chart, and a
 // click on one candidate opens it; of several it shows links. `number(place)` is the candidate's;
 // `take(place)` may do something else with a click, and then gives a promise.
