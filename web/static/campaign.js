@@ -1,5 +1,5 @@
 // The main chart: all candidates, the best so far, and failures in a strip under the axis.
-import { chart, paced } from "./charts.js";
+import { chart, paced, rounded } from "./charts.js";
 import { digits, fetchFirst, fetchPoints, follow, joined, pairs } from "./columns.js";
 import { inside, nearest, point } from "./near.js";
 import { followSteered, placesOf, RING, rings, told } from "./steered.js";
@@ -141,8 +141,10 @@ function option(colours) {
   const height = strip.names.length * 14;
   const bottom = 50 + height;
   const [start, end] = extent(x);
-  const xAxis = { type: chosen().x === "at" ? "time" : "value", min: start, max: end > start ? end : start + 1, splitLine: { show: false } };
-  const padded = low === undefined || low === high ? {} : { min: low - 0.03 * (high - low), max: high + 0.03 * (high - low) };
+  const timed = chosen().x === "at";
+  const last = end > start ? end : start + 1;
+  const xAxis = { type: timed ? "time" : "value", min: start, max: timed ? last : rounded(start, last).max, splitLine: { show: false } };
+  const padded = low === undefined || low === high ? {} : rounded(low - 0.03 * (high - low), high + 0.03 * (high - low));
   const best = metric() === "" || metric() === objective ? steps(x, y, end) : [];
   const size = points.count > 20000 ? 2 : points.count > 2000 ? 3 : 6;
   return {

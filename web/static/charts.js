@@ -47,6 +47,14 @@ function base(colours) {
   };
 }
 
+// The ends of an axis, moved outward by up to a twentieth: one that followed each new value would
+// jump with it and write a number at its end that was never there before, of which the browser
+// keeps the shape.
+export function rounded(low, high) {
+  const step = 10 ** Math.floor(Math.log10(high - low)) / 20;
+  return { min: Math.floor(low / step) * step, max: Math.ceil(high / step) * step };
+}
+
 // Draw into an element of fixed height. `build(colours)` gives the option and is asked again
 // when the theme changes. Returns the ECharts instance.
 export async function chart(element, build) {

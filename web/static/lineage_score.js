@@ -1,5 +1,5 @@
 // All candidates by number and score; edges of the path to the best and of one family.
-import { chart, paced } from "./charts.js";
+import { chart, paced, rounded } from "./charts.js";
 import { digits, fetchFirst, fetchPoints, follow, joined, pairs } from "./columns.js";
 import { nearest, point } from "./near.js";
 import { followSteered, placesOf, RING, rings, told as toldOf } from "./steered.js";
@@ -121,7 +121,7 @@ function option() {
   const children = childrenOf(focus);
   const here = placeOf(focus);
   const label = (place) => `#${number[place]} ${points.operators[operator[place]] ?? ""}`;
-  const xAxis = { type: "value", min: 0, max: Math.max(1, places.length - 1), splitLine: { show: false } };
+  const xAxis = { type: "value", ...rounded(0, Math.max(1, places.length - 1)), splitLine: { show: false } };
   // Without an id: large lines that are merged into the ones before are not drawn.
   const haze = { type: "lines", coordinateSystem: "cartesian2d", polyline: false, large: true, largeThreshold: 0, progressive: 0, silent: true };
   const dot = { type: "scatter", dimensions: ["x", "y"], large: true, largeThreshold: 500, progressive: 0, silent: true };

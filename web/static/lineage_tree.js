@@ -1,5 +1,5 @@
 // The tree of those that matter, laid out by the server: number across, lanes down.
-import { chart, paced } from "./charts.js";
+import { chart, paced, rounded } from "./charts.js";
 import { digits } from "./columns.js";
 import { nearest, point } from "./near.js";
 import { followSteered, placesOf, RING, rings, told } from "./steered.js";
@@ -69,7 +69,7 @@ function option() {
   const label = (formatter) => ({ show: true, position: "top", distance: 2, fontSize: 10, color: colours.muted, formatter });
   return {
     grid: { left: 20, right: 60, top: 34, bottom: 46 },
-    xAxis: { type: "value", min: 0, max: Math.max(1, tree.number[all.length - 1] ?? 1), name: "number", nameLocation: "middle", nameGap: 26, splitLine: { show: false }, axisLabel: { hideOverlap: true } },
+    xAxis: { type: "value", ...rounded(0, Math.max(1, tree.number[all.length - 1] ?? 1)), name: "number", nameLocation: "middle", nameGap: 26, splitLine: { show: false }, axisLabel: { hideOverlap: true } },
     yAxis: { type: "value", inverse: true, show: false, min: -1, max: Math.max(1, tree.lanes) },
     legend: { top: 0, itemWidth: 14, itemHeight: 10, type: "scroll", data: ["path to the best", "scored", "with others folded away", "failed", "focus", ...(ringed.length ? [RING] : [])] },
     dataZoom: [
