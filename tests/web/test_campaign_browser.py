@@ -217,7 +217,8 @@ def test_the_lineage_keeps_its_edges_when_it_is_drawn_again(
     again = {"score": "document.querySelector('[data-edges]')", "tree": "document"}[view]
     kind = {"score": "change", "tree": "events"}[view]
     with page.expect_response("**/lineage?*") if view == "tree" else nullcontext():
-        page.evaluate(f"{again}.dispatchEvent(new Event('{kind}'))")
+        news = "{detail: {data: JSON.stringify({events: [], settled: [0]})}}"
+        page.evaluate(f"{again}.dispatchEvent(new CustomEvent('{kind}', {news}))")
     page.wait_for_timeout(300)
     assert page.evaluate(INK) == before
 
