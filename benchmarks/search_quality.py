@@ -1,11 +1,12 @@
 """What the search finds with the offline model: strategies against baselines, several seeds.
 
     python -m benchmarks.search_quality examples/circle_packing benchmarks/trap
-        [--strategies map_elites best_of_n] [--at 100 300 1000] [--seeds 1 2 3 4 5]
+        [--strategies map_elites best_of_n] [--at 100 300 1000] [--seeds 1 2 3 4 5] [--keep FILE]
 
 Prints for each strategy the best score after so many evaluations: the median over the seeds, and
 the worst and the best of them; at the end also on the test split, where the example has one. Runs
-two campaigns at a time, each strictly sequential.
+two campaigns at a time, each strictly sequential. All of it takes hours: with ``--keep`` each run
+is written down when it ends, and not made again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
@@ -55,10 +56,22 @@ def main() -> int:
     parser.add_argument("--at", type=int, nargs="+", default=[100, 300, 1000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--at-once", type=int, default=2)
+    parser.add_argument("--keep", type=Path, help="runs that have ended, a line of JSON for each")
     chosen = parser.parse_args()
     grid = [Job(*j) for j in product(chosen.campaigns, chosen.strategies, chosen.seeds)]
+    known = _kept(chosen.keep) if chosen.keep and chosen.keep.exists() else {}
+
+    def found_by(job: Job) -> Found:
+        found = known.get(_name(job))
+        if found is None or set(chosen.at) - set(found.best):
+            found = _run(job, chosen.at, Path(scratch))
+            if chosen.keep:
+                with chosen.keep.open("a") as file:
+                    file.write(json.dumps({"name": _name(job), **asdict(found)}) + "\n")
+        return found
+
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(chosen.at_once) as pool:
-        results = list(pool.map(lambda job: _run(job, chosen.at, Path(scratch)), grid))
+        results = list(pool.map(found_by, grid))
     for campaign in chosen.campaigns:
         print(f"\n{campaign.name}: median (worst to best) of {len(chosen.seeds)} seeds")
         for strategy in chosen.strategies:
@@ -71,8 +84,22 @@ def main() -> int:
     return 0
 
 
+def _name(job: Job) -> str:
+    return f"{job.campaign.name}-{job.strategy}-{job.seed}"
+
+
+def _kept(file: Path) -> dict[str, Found]:
+    runs = [json.loads(line) for line in file.read_text().splitlines()]
+    return {
+        run["name"]: Found(
+            {int(limit): score for limit, score in run["best"].items()}, run["test"], run["seconds"]
+        )
+        for run in runs
+    }
+
+
 def _run(job: Job, at: Sequence[int], scratch: Path) -> Found:
-    name = f"{job.campaign.name}-{job.strategy}-{job.seed}"
+    name = _name(job)
     command = [sys.executable, "-m", "metasearch", "run", str(job.campaign), "--json"]
     command += ["--strategy", job.strategy, "--seed", str(job.seed)]
     command += ["--evaluations", str(max(at)), "--model", "offline/evolve", "--concurrency", "1"]
