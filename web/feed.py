@@ -51,6 +51,14 @@ class _Viewer:
     run: str
     queue: asyncio.Queue[News | None] = field(default_factory=lambda: asyncio.Queue(_BACKLOG))
 
+    def give(self, news: News | None) -> None:
+        """Tell it; or with nothing, or if it is too slow, let it go."""
+        if self.queue.full():
+            while not self.queue.empty():
+                self.queue.get_nowait()
+            news = None
+        self.queue.put_nowait(news)
+
 
 class Feed:
     """Follows campaigns for as long as anybody watches them."""
@@ -102,6 +110,11 @@ class Feed:
         finally:
             self._viewers.discard(viewer)
 
+    def end(self) -> None:
+        """Let all viewers go, because the server ends; they come back when it does."""
+        for viewer in self._viewers:
+            viewer.give(None)
+
     async def _watch(self) -> None:
         try:
             while self._viewers:
@@ -126,12 +139,9 @@ class Feed:
 
     def _tell(self, run: str, news: News | None) -> None:
         self._editions[run] = next(_editions)
-        for viewer in [viewer for viewer in self._viewers if viewer.run == run]:
-            if viewer.queue.full():
-                while not viewer.queue.empty():
-                    viewer.queue.get_nowait()
-                news = None
-            viewer.queue.put_nowait(news)
+        for viewer in self._viewers:
+            if viewer.run == run:
+                viewer.give(news)
 
     def _missed(self, run: str, after: int) -> News:
         with self._readers.reader() as archive:

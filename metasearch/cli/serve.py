@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -76,6 +76,19 @@ def serve_beside(archive: Path, listener: socket.socket, token: str | None) -> N
     server.run(sockets=[listener])
 
 
+class _Server(uvicorn.Server):
+    """One that does not wait for live pages, which never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let them go, then end."""
+        self._end_streams()
+        await super().shutdown(sockets)
+
+
 def _server(archive: Path, access: Access, roots: Sequence[Path]) -> uvicorn.Server:
     app = create_app(archive, access, Workshop(archive, roots, TEMPLATES))
     prepare(app)
@@ -88,4 +101,4 @@ def _server(archive: Path, access: Access, roots: Sequence[Path]) -> uvicorn.Ser
         proxy_headers=False,
         timeout_graceful_shutdown=_PATIENCE,
     )
-    return uvicorn.Server(config)
+    return _Server(config, app.state.feed.end)

@@ -15,8 +15,10 @@ import httpx
 import pytest
 from typer.testing import Result
 
+from metasearch.archive import Archive
 from metasearch.cli.listening import listen
 from metasearch.errors import UsageError
+from tests.web.kit import add_run
 
 Invoke = Callable[..., Result]
 
@@ -38,6 +40,28 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path, ending: signal.Signal
             assert server.wait(10) == 0
             assert time.monotonic() - started < 5
     assert archive.exists()
+
+
+@pytest.mark.slow
+def test_it_does_not_wait_for_live_pages(tmp_path: Path) -> None:
+    file = tmp_path / "archive.db"
+    with Archive.open(file, create=True) as archive:
+        run = add_run(archive, "live").id
+    words = [sys.executable, "-m", "metasearch", "serve", "--port", "0", "--archive", str(file)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True) as server:
+        assert server.stdout is not None
+        assert server.stderr is not None
+        address = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
+        assert address is not None
+        stream = f"{address[0]}api/campaigns/{run}/stream?after=0"
+        with httpx.Client() as client, client.stream("GET", stream) as live:
+            lines = live.iter_lines()
+            assert next(lines).startswith("event:")
+            server.send_signal(signal.SIGTERM)
+            assert list(lines)[-1] == "", "the stream ends with a whole message"
+        assert server.wait(10) == 0
+        assert server.stderr.read() == ""
 
 
 def test_another_address_needs_a_token() -> None:
