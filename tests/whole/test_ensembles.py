@@ -142,5 +142,5 @@ def test_a_bandit_spends_on_the_model_that_is_worth_it_and_says_so(
     assert (found["model"], found["temperature"]) == (candidates[-1].model, 0.8)
     assert str(candidates[-1].model) in metasearch("show", "pair", number, "--archive", archive)
     exported = metasearch("export", "pair", "--archive", archive, "--format", "csv")
-    assert exported.splitlines()[0].endswith("error,model,temperature")
+    assert exported.splitlines()[0].endswith("error,model,temperature,memory")
     assert "openai/good,0.8" in exported
