@@ -77,6 +77,11 @@ def coloured(lines: list[str], path: str) -> list[Line]:
     return found[: len(lines)] + [()] * (len(lines) - len(found))
 
 
+def prepare() -> None:
+    """Read Pygments' list of languages, and the rules of the commonest one."""
+    coloured(["pass"], "program.py")
+
+
 def stylesheet() -> str:
     """Colours of the pieces in both themes."""
     light, dark = (get_style_by_name(name) for name in _THEMES)
