@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -108,6 +109,16 @@ class Visit:
             for violation in found["violations"]
             for node in violation["nodes"]
         ]
+
+    def wait_until(self, expression: str, seconds: float = 20) -> None:
+        """Wait until an expression holds in the page.
+
+        The driver's own waiting evaluates text inside the page, which the policy forbids.
+        """
+        end = time.monotonic() + seconds
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < end, f"not within {seconds} s: {expression}"
+            self.page.wait_for_timeout(50)
 
     def sideways(self) -> int:
         """Pixels by which the page is wider than its window."""

@@ -66,7 +66,7 @@ def test_a_running_campaign_is_seen_live(browser: Browser, running: Path, serve:
         expect(page.locator("[data-live-word]")).to_have_text("live")
         expect(page.locator("#tiles")).to_contain_text("24 of 24", timeout=60_000)
         expect(page.locator("#strip .state")).to_have_text("finished", timeout=30_000)
-        page.wait_for_function("document.querySelector('figure.chart').dataset.count >= 24")
+        visit.wait_until("document.querySelector('figure.chart').dataset.count >= 24")
         assert drawn(page) > before
         assert page.evaluate("window.same")  # never loaded again
         best = client.get("/api/campaigns/formula").json()["best"]["candidate"]
