@@ -11,7 +11,17 @@ from collections import Counter, deque
 from collections.abc import Collection, Sequence
 
 from metasearch.candidate import Candidate
-from metasearch.facts import Idea, Match, Overview, Plan, Recorded, Review, Selection
+from metasearch.facts import (
+    AnyFact,
+    Idea,
+    Match,
+    Origin,
+    Overview,
+    Plan,
+    Recorded,
+    Review,
+    Selection,
+)
 from metasearch.objectives import Objective
 from metasearch.operators import ratings
 from metasearch.operators.calibration import Forecast, JudgeCheck
@@ -88,7 +98,9 @@ class Funnel:
             self.evaluations += 1
         selection = self._selected.get(candidate.step)
         entry, changed = None, self._parents.observe(candidate)
-        if selection is not None and selection.operator == IMPLEMENT:
+        if selection is not None and selection.operator != IMPLEMENT:
+            del self._selected[candidate.step]  # it gave nothing to work with
+        elif selection is not None:
             self.since_feedback["evaluations"] += candidate.outcome.evaluated
             entry = self.entries.get(selection.ideas[0])
         if candidate.scored and self._objective is not None:
@@ -109,7 +121,7 @@ class Funnel:
             case Match(between="ideas") as match:
                 self._judge(match)
             case Selection() as selection:
-                self._selected[recorded.step] = selection
+                self._select(recorded.step, selection)
                 if selection.operator == IMPLEMENT:
                     self.started += 1
                     if selection.ideas[0] in self.entries:
@@ -120,11 +132,11 @@ class Funnel:
                 self.since_feedback.clear()
             case Overview() as overview:
                 self.overview = overview
+        self._finish(recorded.step, recorded.fact)
 
-    def in_flight(self, open_steps: Sequence[int]) -> list[Selection]:
-        """What the open steps work on. Those that have ended are forgotten."""
-        self._selected = {s: self._selected[s] for s in open_steps if s in self._selected}
-        return list(self._selected.values())
+    def in_flight(self, open_steps: Collection[int]) -> list[Selection]:
+        """What the open steps work on, as far as no result of it is there."""
+        return [chosen for step, chosen in self._selected.items() if step in open_steps]
 
     # -- what follows from it --------------------------------------------------------------
 
@@ -273,6 +285,27 @@ class Funnel:
         if entry.gain is None or gain > entry.gain:
             entry.gain, entry.program = gain, candidate.number
             entry.base, entry.changed = base, changed
+
+    def _select(self, step: int, selection: Selection) -> None:
+        self._selected[step] = selection
+        if len(self._selected) > 2 * self._held:  # a step that failed has left no result
+            del self._selected[next(iter(self._selected))]
+
+    def _finish(self, step: int, fact: AnyFact) -> None:
+        """Forget a selection at its result.
+
+        Which steps are open at the moment must not matter here: a run that is continued folds
+        facts alone, and has to come to the same picture.
+        """
+        selection = self._selected.get(step)
+        if selection is None:
+            return
+        if selection.operator == IMPLEMENT:
+            finished = isinstance(fact, Origin) and bool(fact.ideas)
+        else:
+            finished = isinstance(fact, Plan | Idea | Review | Match | Overview)
+        if finished:
+            del self._selected[step]
 
     def _admit(self, entry: Entry) -> None:
         self.ideas += 1

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from metasearch.candidate import Candidate, Outcome
-from metasearch.facts import AnyFact, Idea, Match, Overview, Recorded, Review, Selection
+from metasearch.facts import AnyFact, Idea, Match, Origin, Overview, Recorded, Review, Selection
 from metasearch.objectives import Objective
 from metasearch.operators.funnel import CHAMPIONS, IMPLEMENT, Funnel
 
@@ -43,10 +43,17 @@ class Story:
         )
         self.tell(told)
 
-    def match(self, a: int, b: int, share: float | None = 1.0, purpose: str = "rating") -> None:
+    def match(
+        self,
+        a: int,
+        b: int,
+        share: float | None = 1.0,
+        purpose: str = "rating",
+        step: int = 0,
+    ) -> None:
         shares = None if share is None else (share, 1 - share)
         told = {"between": "ideas", "contestants": (a, b), "shares": shares, "purpose": purpose}
-        self.tell(Match.model_validate(told))
+        self.tell(Match.model_validate(told), step)
 
     def program(
         self,
@@ -60,7 +67,8 @@ class Story:
         if idea is not None:
             self.tell(Selection(operator=IMPLEMENT, ideas=(idea,)), step)
         self.settle(number, score, parents, step, outcome)
-        self.funnel.in_flight([])  # the step has ended
+        if idea is not None:
+            self.tell(Origin(candidate=number, ideas=(idea,)), step)
         return number
 
     def settle(
@@ -243,6 +251,43 @@ def test_many_ideas_leave_the_funnel_by_use() -> None:
     assert sum(e.gain is not None for e in story.funnel.entries.values()) > CHAMPIONS
     assert story.funnel.ideas == 302
     assert all(pair <= story.funnel.entries.keys() for pair in story.funnel.met)
+
+
+def test_what_leaves_the_funnel_does_not_depend_on_which_steps_are_open() -> None:
+    """A run that is continued folds the same facts without having run the steps."""
+    live, continued = Story(held=40), Story(held=40)
+    for story in (live, continued):
+        story.program(50.0)
+    for number in range(400):
+        for story in (live, continued):
+            idea = story.idea(verdict="fail" if number % 5 == 0 else "pass")
+            step = 1000 + number
+            story.tell(Selection(operator="ranking.match", ideas=(idea, max(0, idea - 9))), step)
+            if number % 7:
+                story.match(idea, max(0, idea - 9), step=step)
+        if number % 3 == 0:
+            assert len(live.funnel.in_flight([step])) == (number % 7 == 0)
+    assert live.funnel.entries.keys() == continued.funnel.entries.keys()
+    assert live.funnel.ratings() == continued.funnel.ratings()
+
+
+def test_a_task_is_in_flight_until_its_result() -> None:
+    story = Story()
+    a, b = story.idea(), story.idea()
+    seed = story.program(5.0)
+    story.tell(Selection(operator="ranking.match", ideas=(a, b)), 7)
+    story.tell(Selection(operator=IMPLEMENT, ideas=(a,)), 8)
+    story.tell(Selection(operator="evolution.ground", ideas=(b,)), 9)
+    assert len(story.funnel.in_flight([7, 8, 9])) == 3
+    assert len(story.funnel.in_flight([8])) == 1
+    story.match(a, b, step=7)
+    story.settle(1, None, (seed,), 8)  # repaired next
+    story.settle(2, None, (), 9, Outcome.REJECTED)
+    assert [s.operator for s in story.funnel.in_flight([7, 8, 9])] == [IMPLEMENT]
+    story.settle(3, 1.0, (1,), 8)
+    assert story.funnel.entries[a].program == 3
+    story.tell(Origin(candidate=3, ideas=(a,)), 8)
+    assert story.funnel.in_flight([7, 8, 9]) == []
 
 
 def test_similar_ideas_are_found_by_their_words() -> None:
