@@ -126,6 +126,7 @@ class Attachments(Queries):
     ) -> None:
         """Store what a measurement has attached, and drop what is not to be kept any more."""
         settings = self._identity.settings.evaluator
+        grown = False
         for position, artifact in enumerate(result.artifacts):
             key = (self._campaign, seq, position)
             name = stored_text(artifact.name, SHORT_TEXT)
@@ -138,9 +139,10 @@ class Attachments(Queries):
             stored = (0, None) if settings.keep_artifacts == "none" else self._blobs.packed(content)
             row = (*key, number, name, media_type, len(content), digest, *stored)
             connection.execute(_ADD_LARGE, row)
+            grown = True
         if settings.keep_artifacts == "elites":
             self._drop_all_but(connection, self._elites(number))
-        if settings.artifact_space is not None:
+        if grown and settings.artifact_space is not None:
             self._drop_beyond(connection, settings.artifact_space)
 
     def _drop_all_but(self, connection: sqlite3.Connection, elites: set[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from metasearch.models.offline.opinions import Schema
 Files = dict[str, str]
 
 _MARKDOWN = MarkdownIt("zero").enable(["fence", "heading"])
+_MARKDOWN.core.ruler.enableOnly(["normalize", "block"])  # what is inside a line does not matter
 _CURRENT = re.compile(r"\b(current|parent|original|seed)\b.*\b(program|code|solution)\b", re.I)
 _OTHER = re.compile(r"\b(inspiration|top|best|previous|other|elite)\b.*(program|code|#?\d)", re.I)
 _CODE = frozenset({"python", "py", "python3"})
@@ -54,7 +56,7 @@ class Request:
     """Symbols in brackets that the messages show in a row."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Section:
     heading: str
     files: Files
@@ -119,6 +121,7 @@ def _content(message: Mapping[str, Any]) -> str:
     return content[:_READ] if isinstance(content, str) else ""
 
 
+@functools.lru_cache(maxsize=8)  # a conversation shows its first messages again
 def _sections(text: str) -> list[_Section]:
     """The text cut at its headings; headings of files stay with the section they are in."""
     sections = [_Section("", {}, [])]

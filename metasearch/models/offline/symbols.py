@@ -31,7 +31,8 @@ def symbols_shown(texts: Iterable[str]) -> tuple[str, ...]:
 
     Fewer than four in a row may be anything, such as a link.
     """
-    rows = (row for text in texts for row in _LISTED.findall(text))
+    likely = (text for text in texts if "][" in text)  # a hundred times faster than looking
+    rows = (row for text in likely for row in _LISTED.findall(text))
     return tuple(dict.fromkeys(symbol for row in rows for symbol in _SYMBOLS.findall(row)))
 
 
