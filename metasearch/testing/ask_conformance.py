@@ -19,7 +19,7 @@ from metasearch.errors import CandidateFailure, SandboxError
 from metasearch.sandboxes.asking import MAX_REFUSED
 from metasearch.sandboxes.asks import Answer, Answers, Ask, Given, Refused
 from metasearch.sandboxes.base import Sandbox, SandboxProvider, SandboxSpec, Value
-from metasearch.testing.sandbox_conformance import SPEC, program, spec
+from metasearch.testing.sandboxed import SPEC, program, spec
 
 FORGE = """
 import time

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from metasearch.testing import sandbox_conformance
+from metasearch.testing.hostile_conformance import Attacks, Isolation
+from metasearch.testing.sandbox_conformance import Outcomes
 from tests.redteam.catalogue import ATTACKS, THEMES, TITLES
 from tests.redteam.lying import LIES
 
@@ -46,11 +47,7 @@ def _lines() -> Iterator[str]:
 def _conformance() -> list[str]:
     """The hostile ones among the behaviours that every provider is tested for."""
     names: list[str] = []
-    for group in (
-        sandbox_conformance.Outcomes,
-        sandbox_conformance.Isolation,
-        sandbox_conformance.Attacks,
-    ):
+    for group in (Outcomes, Isolation, Attacks):
         names += [
             name.removeprefix("test_").replace("_", " ")
             for name, _ in inspect.getmembers(group, inspect.isfunction)
