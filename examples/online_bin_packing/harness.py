@@ -27,16 +27,17 @@ def _place(stream: int, items: list[int], capacity: int) -> list[int]:
     used = max(len(before) - 1, 0)
     chosen = []
     for item in items:
-        fitting = np.flatnonzero(rooms[: used + 1] >= item)
+        (fitting,) = (rooms[: used + 1] >= item).nonzero()
         scores = np.asarray(priority(float(item), rooms[fitting]))
         if scores.shape != fitting.shape:
             raise ValueError(
                 f"priority returned shape {scores.shape} for {len(fitting)} bins; "
                 "it must return one number per bin"
             )
-        if np.isnan(scores).any():
+        best = scores.argmax()
+        if np.isnan(scores[best]):  # argmax takes the first NaN, if there is one
             raise ValueError("priority returned NaN")
-        place = int(fitting[np.argmax(scores)])
+        place = int(fitting[best])
         rooms[place] -= item
         used = max(used, place + 1)
         chosen.append(place)
