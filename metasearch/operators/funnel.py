@@ -7,7 +7,7 @@ fitness, measured. Which of the next tasks is due follows from this picture alon
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from metasearch.candidate import Candidate
@@ -82,7 +82,8 @@ class Funnel:
         self._held = held
         self._gains: dict[int, float] = {}
         self._parents = WorkingParents()
-        self._played: deque[Match] = deque(maxlen=20 * held)
+        self._played: list[Match] = []
+        """Rated matches of ideas in sight."""
         self._selected: dict[int, Selection] = {}
         self._ratings: dict[int, Rating] | None = None
         self._forecasts: dict[int, Forecast] | None = None
@@ -117,7 +118,7 @@ class Funnel:
                 self._admit(Entry(recorded.number, idea, born=self.evaluations))
             case Review() as review:
                 if review.idea in self.entries:
-                    self.entries[review.idea].reviews.append(review)
+                    self.entries[review.idea].hear(review)
             case Match(between="ideas") as match:
                 self._judge(match)
             case Selection() as selection:
@@ -168,7 +169,6 @@ class Funnel:
                 ratings.Match(place[a], place[b], m.shares[0] if m.shares else None, m.weight)
                 for m in self._played
                 for a, b in [m.contestants[:2]]
-                if a in place and b in place
             ]
             fitted = ratings.bradley_terry(len(place), rated)
             self._ratings = dict(zip(place, fitted, strict=True))
@@ -339,6 +339,7 @@ class Funnel:
             self._gains.pop(gone.program, None)
         self.met = {pair for pair in self.met if number not in pair}
         self.checked_pairs = {pair for pair in self.checked_pairs if number not in pair}
+        self._played = [match for match in self._played if number not in match.contestants]
 
     def _judge(self, match: Match) -> None:
         entries = [self.entries[number] for number in match.contestants if number in self.entries]

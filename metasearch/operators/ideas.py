@@ -10,7 +10,7 @@ from metasearch.operators.calibration import Blend, Forecast, Prospect, Scale
 from metasearch.operators.ratings import Rating
 
 
-@dataclass
+@dataclass(eq=False)
 class Entry:
     """An idea and what became of it."""
 
@@ -39,10 +39,13 @@ class Entry:
     epoch: int = 0
     """Feedback epoch at its first measurement."""
 
-    @property
-    def discarded(self) -> bool:
-        """By any review."""
-        return any(review.verdict == "fail" for review in self.reviews)
+    discarded: bool = False
+    """By any review."""
+
+    def hear(self, review: Review) -> None:
+        """Take in what was said of it."""
+        self.reviews.append(review)
+        self.discarded |= review.verdict == "fail"
 
     @property
     def admitted(self) -> bool:

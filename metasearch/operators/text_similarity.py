@@ -5,6 +5,7 @@ For tips, ideas and thoughts. Programs are compared by :mod:`metasearch.operator
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import statistics
@@ -25,7 +26,7 @@ def tfidf(texts: Sequence[str]) -> list[Vector]:
     A word counts more the more often it is in the text (n) and the fewer of the N texts have
     it (df). A text without words has the empty vector.
     """
-    counts = [Counter(_WORD.findall(text[:_MAX_CHARACTERS].lower())) for text in texts]
+    counts = [_words(text[:_MAX_CHARACTERS]) for text in texts]
     spread = Counter(word for count in counts for word in count)
     vectors: list[Vector] = []
     for count in counts:
@@ -36,6 +37,11 @@ def tfidf(texts: Sequence[str]) -> list[Vector]:
         length = math.hypot(*weights.values())
         vectors.append({word: weight / length for word, weight in weights.items()})
     return vectors
+
+
+@functools.lru_cache(maxsize=512)  # one text more, and all are weighed anew
+def _words(text: str) -> Mapping[str, int]:
+    return Counter(_WORD.findall(text.lower()))
 
 
 def cosine(a: Vector, b: Vector) -> float:

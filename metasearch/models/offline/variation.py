@@ -190,8 +190,13 @@ def _choose(
 def _parsed(place: Region) -> cst.Module | None:
     if not place.path.endswith(".py") or len(place.text) > 4 * LIMIT:
         return None
+    return _module(textwrap.dedent(place.text))
+
+
+@functools.lru_cache(maxsize=64)  # the best programs are shown again and again
+def _module(text: str) -> cst.Module | None:
     try:
-        return cst.parse_module(textwrap.dedent(place.text))
+        return cst.parse_module(text)
     except (cst.ParserSyntaxError, RecursionError, ValueError):
         return None
 
