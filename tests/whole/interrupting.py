@@ -16,6 +16,7 @@ from typing import Any
 from metasearch.archive import Archive
 from metasearch.candidate import Split
 from metasearch.exchange import Exchange, ExchangeState
+from metasearch.models.rest import GO_ON
 from metasearch.objectives import Objective
 
 _COMMAND = [sys.executable, "-m", "metasearch", "run"]
@@ -95,9 +96,9 @@ def left_in(archive: Path) -> Left:
             if any(p >= candidate.number for p in candidate.parents):
                 problems.append(f"candidate {candidate.number} has a parent younger than itself")
         exchanges = list(run.all_exchanges())
-        places = Counter(
-            (e.step, e.call, e.asker) for e in exchanges if e.state is ExchangeState.ANSWERED
-        )
+        answered = [e for e in exchanges if e.state is ExchangeState.ANSWERED]
+        firsts = [e for e in answered if e.messages[-1].content != GO_ON]
+        places = Counter((e.step, e.call, e.asker) for e in firsts)
         problems += [f"reply {place} was bought {n} times" for place, n in places.items() if n > 1]
         if any(e.state is ExchangeState.PENDING for e in exchanges):
             problems.append("a call is still pending")
