@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from metasearch.archive import CampaignArchive
 from metasearch.candidate import Candidate
+from metasearch.commands import Marks
 from metasearch.objectives import Objective
 from metasearch.operators.islands import Archipelago, Cell, Feature
 from metasearch.strategies.map_elites import MapElites
@@ -55,9 +56,15 @@ class GridStore:
         self._folds: OrderedDict[str, _Fold] = OrderedDict()
 
     def grid(self, run: CampaignArchive) -> Grid:
-        """All that is settled, on the grid. The first look takes as long as reading it all."""
+        """All that is settled, on the grid.
+
+        The first look, and the first one after a veto, takes as long as reading it all.
+        """
+        marks = run.marks()
         with self._lock:
-            fold = self._folds.setdefault(run.id, _Fold(run))
+            fold = self._folds.get(run.id)
+            if fold is None or fold.marks.vetoes != marks.vetoes:
+                fold = self._folds[run.id] = _Fold(run, marks)
             self._folds.move_to_end(run.id)
             while len(self._folds) > _KEPT:
                 self._folds.popitem(last=False)
@@ -65,7 +72,8 @@ class GridStore:
 
 
 class _Fold:
-    def __init__(self, run: CampaignArchive) -> None:
+    def __init__(self, run: CampaignArchive, marks: Marks) -> None:
+        self.marks = marks
         options = MapElites.Options.model_validate(run.settings.strategy.options)
         self._features = options.features
         self._objective = run.objectives[0]
@@ -86,7 +94,7 @@ class _Fold:
         with self._lock:
             for candidate in run.candidates(self._seq):
                 self._seq = candidate.seq
-                self._add(candidate)
+                self._add(self.marks.seen(candidate))
             bests = best_of_cells(self._population, self._objective)
             elites = (Elite(cell, bests[cell], self._visits[cell]) for cell in sorted(bests))
             return Grid(self._features, tuple(elites), self._newest, tuple(self._migrations))

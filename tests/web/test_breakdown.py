@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metasearch.archive import Archive, CampaignArchive
+from metasearch.commands import Unmark, Veto
 from metasearch.web.breakdown import COLUMNS, bill, islands, successes, wilson
 from metasearch.web.grid import GridStore
 from metasearch.web.points import PointStore
@@ -65,6 +67,25 @@ def test_the_grid_holds_the_best_of_each_cell(run: CampaignArchive) -> None:
     assert sum(elite.visits for elite in grid.elites) == len(scored)
     assert run.best()[0].number in {elite.candidate.number for elite in grid.elites}
     assert store.grid(run) == grid  # folded on, not again
+
+
+@pytest.mark.slow
+def test_a_vetoed_elite_leaves_its_cell_until_the_veto_is_taken_back(
+    run: CampaignArchive, archive_file: Path, tmp_path: Path
+) -> None:
+    store = GridStore()
+    before = store.grid(run)
+    best = max(before.elites, key=lambda elite: elite.visits)
+    copy = tmp_path / "archive.db"
+    shutil.copy(archive_file, copy)
+    with Archive.open(copy) as archive:
+        own = archive.campaign(run.id)
+        own.command(Veto(candidate=best.candidate.number), "a person")
+        after = {elite.cell: elite for elite in store.grid(own).elites}
+        assert best.candidate.number not in {e.candidate.number for e in after.values()}
+        assert after[best.cell].visits == best.visits - 1
+        own.command(Unmark(candidate=best.candidate.number), "a person")
+        assert store.grid(own).elites == before.elites
 
 
 @given(st.integers(0, 50), st.integers(0, 50))
