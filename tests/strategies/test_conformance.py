@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from metasearch.archive import Archive
+from metasearch.operators.funnel import Funnel
+from metasearch.step import Task
+from metasearch.strategies.co_scientist import CoScientist
+from metasearch.strategies.co_scientist_options import CoScientistOptions
 from metasearch.testing.ideas_conformance import IdeasConformance
 from metasearch.testing.strategy_conformance import StrategyConformance
 
@@ -65,6 +72,25 @@ class TestCoScientist(StrategyConformance):
         "votes": 2,
     }
     evaluations = 12
+
+
+class Forgetful(CoScientist):
+    """As in a long campaign: more ideas have been than are kept in sight."""
+
+    def __init__(self, task: Task, options: CoScientistOptions) -> None:
+        super().__init__(task, options)
+        self.funnel = Funnel(task.objectives[0], options.calibration_calls, held=8)
+
+
+class LongCampaign(TestCoScientist):
+    strategy = f"{__name__}:{Forgetful.__name__}"
+
+
+def test_a_killed_co_scientist_forgets_the_same_ideas(tmp_path: Path, archive: Archive) -> None:
+    suite = LongCampaign()
+    campaign = suite.load(tmp_path, concurrency=1)
+    suite.test_killed_at_each_await_it_continues_to_the_same_archive(campaign, archive)
+    suite.test_killed_again_and_again_a_concurrent_run_repeats_nothing(tmp_path, archive)
 
 
 class TestCoScientistOnIdeasAlone(IdeasConformance):
