@@ -4,9 +4,9 @@
         [--strategies map_elites best_of_n] [--at 100 300 1000] [--seeds 1 2 3 4 5] [--keep FILE]
 
 Prints for each strategy the best score after so many evaluations: the median over the seeds, and
-the worst and the best of them; at the end also on the test split, where the example has one. Runs
-two campaigns at a time, each strictly sequential. All of it takes hours: with ``--keep`` each run
-is written down when it ends, and not made again.
+the lowest and the highest of them; at the end also on the test split, where the example has one.
+Runs two campaigns at a time, each strictly sequential. All of it takes hours: with ``--keep`` each
+run is written down when it ends, and not made again.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(chosen.at_once) as pool:
         results = list(pool.map(found_by, grid))
     for campaign in chosen.campaigns:
-        print(f"\n{campaign.name}: median (worst to best) of {len(chosen.seeds)} seeds")
+        print(f"\n{campaign.name}: median (lowest to highest) of {len(chosen.seeds)} seeds")
         for strategy in chosen.strategies:
             runs = [
                 found
