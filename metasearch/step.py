@@ -276,6 +276,8 @@ class Strategy(Protocol):
     async def step(self, ctx: Step) -> None:
         """Propose, ask and evaluate: one step of the system.
 
+        It must not change the picture: a run that is continued does not run it again.
+
         Raises:
             SearchEnded: There is nothing left to do.
         """
